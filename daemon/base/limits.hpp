@@ -1,0 +1,82 @@
+// The bounds of everything that could grow, each with the reason for its size. What users
+// may change is a configuration key and only has its default here. Any thread.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace agentd::limits {
+
+using namespace std::chrono_literals;
+
+// --- API: what one client may send, hold and wait for (DESIGN §6)
+inline constexpr std::size_t prompt_bytes = 1U << 20;
+inline constexpr std::size_t api_body_bytes = 8U << 20;
+inline constexpr std::size_t api_header_bytes = 64U << 10; // far above any client's head
+inline constexpr std::size_t api_connections = 1024;
+inline constexpr std::size_t api_connections_per_uid = 128;
+inline constexpr auto api_header_deadline = 10s;
+inline constexpr auto api_body_deadline = 60s; // 8 MiB over a local socket takes milliseconds
+inline constexpr auto api_write_stall = 30s;
+inline constexpr auto api_idle = 75s; // longer than the pause of a polling client
+inline constexpr auto heartbeat = 15s;
+inline constexpr std::size_t live_events_bytes = 4U << 20; // unsent, per reader; then "lagged"
+inline constexpr std::size_t list_items = 200;             // most of one page; default 50
+inline constexpr std::size_t list_default = 50;
+inline constexpr std::size_t labels = 16;
+inline constexpr std::size_t label_value_bytes = 256;
+inline constexpr std::size_t task_env = 64;
+inline constexpr auto wait_longest = 600s; // one GET .../wait; clients ask again
+
+// --- Sessions and turns (DESIGN §3-5)
+inline constexpr std::size_t running_tasks = 1000;
+inline constexpr std::size_t queued_tasks = 10'000;
+inline constexpr std::size_t pending_messages = 100;
+inline constexpr std::size_t max_turns = 200;
+inline constexpr std::size_t continuations = 3;  // "Please continue." in a row
+inline constexpr std::size_t pause_continuations = 5; // wire reference §2.1
+inline constexpr auto wake_window = 200ms;
+inline constexpr std::size_t calls_at_once = 8;
+inline constexpr std::size_t notice_preview_chars = 2000;
+inline constexpr std::size_t notice_element_chars = 20'000;
+inline constexpr std::size_t command_chars = 80;
+
+// --- Tools and jobs (DESIGN §4)
+inline constexpr std::size_t tool_output_chars = 50'000;
+inline constexpr std::size_t file_bytes = 64U << 20; // read or edited in one go
+inline constexpr auto bash_timeout = 120s;
+inline constexpr auto bash_timeout_longest = 600s;
+inline constexpr auto job_timeout = 3600s;
+inline constexpr auto wait_timeout = 600s;
+inline constexpr auto wait_timeout_longest = 3600s;
+inline constexpr std::size_t jobs_per_session = 16;
+inline constexpr std::size_t jobs_per_daemon = 256;
+inline constexpr std::size_t jobs_queued_per_session = 100;
+inline constexpr std::size_t foreground_commands = 512;
+inline constexpr auto job_grace = 5s;       // TERM, then KILL
+inline constexpr auto output_drain = 200ms; // after the exit, while somebody holds the pipe
+inline constexpr std::size_t job_output_bytes = 64U << 20;      // spooled per job, head and tail
+inline constexpr std::size_t spool_bytes = std::size_t{4} << 30; // all of jobs/
+inline constexpr std::size_t spool_buffer = 256U << 10; // waiting for the disk, per job
+
+// --- Model (DESIGN §5, wire reference §4.3)
+inline constexpr auto connect_deadline = 10s;
+inline constexpr auto handshake_deadline = 10s;
+inline constexpr auto send_deadline = 60s;
+inline constexpr auto first_byte_deadline = 600s;
+inline constexpr auto stream_idle_deadline = 300s;
+inline constexpr auto retry_for = 900s;
+inline constexpr auto backoff_first = 500ms;
+inline constexpr auto backoff_longest = 30s;
+inline constexpr std::size_t sse_event_bytes = 32U << 20;
+inline constexpr std::size_t reply_bytes = 64U << 20;
+inline constexpr std::size_t reply_blocks = 1024;
+inline constexpr std::size_t reply_header_bytes = 64U << 10;
+inline constexpr std::size_t error_body_bytes = 64U << 10;
+inline constexpr std::size_t request_bytes = 32U << 20;
+inline constexpr auto connection_idle = 60s;
+
+// --- Process
+inline constexpr auto stop_deadline = 60s; // an orderly stop; below the unit's TimeoutStopSec
+
+} // namespace agentd::limits

@@ -1,0 +1,7 @@
+// argv -> app::run(); nothing else.
+#include "app/run.hpp"
+
+int main(int argc, char** argv)
+{
+    return agentd::app::run(argc, argv);
+}
