@@ -10,16 +10,16 @@ using namespace agentd::base;
 TEST_CASE("rfc3339: writes UTC with ms and reads it back")
 {
     const wall_time time{std::chrono::milliseconds{1'795'160'229'123}};
-    CHECK(to_rfc3339(time) == "2026-11-20T06:17:09.123Z");
-    CHECK(from_rfc3339("2026-11-20T06:17:09.123Z") == time);
-    CHECK(from_rfc3339("2026-11-20T07:17:09.123+01:00") == time);
-    CHECK(from_rfc3339("2026-11-20T06:17:09Z") == time - std::chrono::milliseconds{123});
+    CHECK(to_rfc3339(time) == "2026-11-20T07:37:09.123Z");
+    CHECK(from_rfc3339("2026-11-20T07:37:09.123Z") == time);
+    CHECK(from_rfc3339("2026-11-20T08:37:09.123+01:00") == time);
+    CHECK(from_rfc3339("2026-11-20T07:37:09Z") == time - std::chrono::milliseconds{123});
 }
 
 TEST_CASE("rfc3339: refuses what is no time")
 {
-    for (const char* bad : {"", "2026-11-20", "2026-13-20T06:17:09Z", "2026-11-20T06:17:09",
-                            "2026-11-20T06:17:09.Q", "2026-11-31T06:17:09Z", "x026-11-20T06:17:09Z"})
+    for (const char* bad : {"", "2026-11-20", "2026-13-20T07:37:09Z", "2026-11-20T07:37:09",
+                            "2026-11-20T07:37:09.Q", "2026-11-31T07:37:09Z", "x026-11-20T07:37:09Z"})
         CHECK_FALSE(from_rfc3339(bad));
 }
 

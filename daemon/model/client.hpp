@@ -1,0 +1,23 @@
+// The way to the model, as the session sees it: one call that asks until there is a complete
+// reply or nothing is left to try. The provider's bytes live below, in model/anthropic/.
+#pragma once
+
+#include "aio/awaitable.hpp"
+#include "model/reply.hpp"
+
+namespace agentd::model {
+
+class client {
+public:
+    virtual ~client() = default;
+
+    // Asks; retries what may be retried (DESIGN §5) and tells `told` of it. May be called from
+    // any strand; `told` is called on that strand and outlives the call. Throws
+    // operation_aborted when cancelled: the connection is closed at once, nothing was kept.
+    virtual aio::awaitable<outcome> ask(request what, progress& told) = 0;
+
+    // Why there can be no reply now ("no credential: ..."); empty when there can be. Any thread.
+    [[nodiscard]] virtual std::string degraded() const = 0;
+};
+
+} // namespace agentd::model

@@ -1,0 +1,69 @@
+// What the job tools need of the session that calls them: its own jobs and nobody else's.
+// Implemented by the session; on its strand.
+#pragma once
+
+#include "aio/awaitable.hpp"
+#include "base/error.hpp"
+#include "base/ids.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agentd::tools {
+
+// A job as the tools show it.
+struct job_view {
+    base::job_id id;
+    std::string command;
+    std::string status; // queued running completed timeout killed error lost
+    std::string by;     // of killed
+    std::string reason; // of error and lost
+    std::optional<int> exit_code;
+    std::optional<int> signal;
+    std::chrono::milliseconds wall{0}; // so far, or in all
+    std::uint64_t output_bytes = 0;
+    bool ended = false;
+};
+
+// A piece of a job's output: bytes as written, from `offset` on.
+struct job_output {
+    std::string bytes;
+    std::uint64_t offset = 0;      // of the first byte given; after a gap more than asked for
+    std::uint64_t next_offset = 0; // where to go on
+    std::uint64_t gap_start = 0, gap_end = 0; // left out on the way here; equal: none
+};
+
+struct started_job {
+    base::job_id id;
+    bool queued = false; // the cap on running jobs is reached: it waits its turn
+};
+
+enum class wait_mode { any, all };
+enum class wait_end { ended, timed_out, user_message };
+
+class job_control {
+public:
+    virtual ~job_control() = default;
+
+    // Starts (or queues) a background command. Errors: the queue is full, the daemon is stopping.
+    virtual aio::awaitable<base::result<started_job>> start(std::string command,
+                                                            std::chrono::seconds timeout) = 0;
+    // All jobs of the session, oldest first.
+    virtual aio::awaitable<std::vector<job_view>> list() = 0;
+    // nullopt: unknown to this session.
+    virtual aio::awaitable<std::optional<job_view>> find(base::job_id id) = 0;
+    // From `offset` at most `limit` bytes; without `offset` the last `limit` bytes kept.
+    virtual aio::awaitable<base::result<job_output>>
+    read_output(base::job_id id, std::optional<std::uint64_t> offset, std::size_t limit) = 0;
+    // Stops the tree and goes on when it is gone; the view after that. An ended job: unchanged.
+    virtual aio::awaitable<std::optional<job_view>> stop(base::job_id id) = 0;
+    // Goes on when any/all of `ids` (empty: all live ones) have ended, at the limit, or when a
+    // user's message has come.
+    virtual aio::awaitable<wait_end> wait(std::vector<base::job_id> ids, wait_mode mode,
+                                          std::chrono::seconds limit) = 0;
+};
+
+} // namespace agentd::tools
