@@ -47,3 +47,10 @@ use_ccache() {
     export CCACHE_DIR=${CCACHE_DIR-$build_root/ccache}
     export CCACHE_BASEDIR=${CCACHE_BASEDIR-$root} CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=${CCACHE_MAXSIZE-5G}
 }
+
+# The C++ sources that git knows or could know; without git, all below the source folders. From $root.
+list_sources() {
+    {
+        git ls-files -co --exclude-standard daemon proto tests 2>/dev/null || find daemon proto tests -type f
+    } | grep -E '\.(cpp|hpp)$' | sort -u | while IFS= read -r file; do [ ! -f "$file" ] || printf '%s\n' "$file"; done
+}
