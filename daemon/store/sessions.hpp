@@ -1,0 +1,38 @@
+// The table of sessions. On the store's threads, inside a transaction.
+#pragma once
+
+#include "proto/api/types.hpp"
+#include "store/connection.hpp"
+
+namespace agentd::store::sessions {
+
+struct row {
+    proto::api::session shown;
+    std::uint32_t owner_uid = 0;
+    bool made_workdir = false; // the folder is ours to delete
+};
+
+struct filter {
+    std::optional<std::uint32_t> owner_uid; // absent: everyone's
+    std::size_t limit = 0;
+    std::string after; // id of the last one of the page before; newest first
+};
+
+// False if the id is taken.
+[[nodiscard]] bool insert(connection& db, const row& what);
+[[nodiscard]] std::optional<row> find(connection& db, const base::session_id& id);
+[[nodiscard]] std::vector<row> list(connection& db, const filter& which);
+// Ids that begin with `prefix` (any kind's id table has this), at most `limit`.
+[[nodiscard]] std::vector<std::string> ids_with_prefix(connection& db, std::string_view prefix,
+                                                       std::optional<std::uint32_t> owner_uid,
+                                                       std::size_t limit);
+void set_state(connection& db, const base::session_id& id, proto::api::session_state state);
+void set_model(connection& db, const base::session_id& id, std::string_view model, std::int64_t epoch);
+void add_usage(connection& db, const base::session_id& id, const proto::api::usage& more, double cost_usd);
+// Removes it and all that belongs to it (tasks, messages, jobs, calls, notifications); events stay.
+void remove(connection& db, const base::session_id& id);
+// Those with a task that is queued, running or waiting, or with a live job: work after a restart.
+[[nodiscard]] std::vector<base::session_id> with_work(connection& db);
+[[nodiscard]] std::int64_t count(connection& db);
+
+} // namespace agentd::store::sessions

@@ -1,0 +1,83 @@
+// What survives a restart: one SQLite database, written by one thread and read by another.
+// Work is handed in as a function over a connection; it runs as one transaction, and the
+// caller's coroutine goes on (on its own executor) when it is committed. Transactions that
+// wait together are committed together (group commit). Being written by one thread, they are
+// also what decides races: cancel against finish, message against finish.
+// Callable from any strand.
+#pragma once
+
+#include "aio/awaitable.hpp"
+#include "base/error.hpp"
+#include "proto/api/types.hpp"
+#include "store/work.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace agentd::store {
+
+class connection;
+
+enum class errc {
+    no_space = 1, // the disk is full
+    io,           // the disk fails, or is read-only
+    corrupt,      // the file is no database any more
+    newer,        // the schema was written by a newer agentd
+    not_opened,   // the file cannot be opened at all
+    closed,       // the store is shutting down
+};
+[[nodiscard]] std::string_view error_text(errc);
+
+} // namespace agentd::store
+
+AGENTD_ERROR_ENUM(agentd::store)
+
+namespace agentd::store {
+
+// Every transaction has a name: logs, fail points and tests speak of it.
+enum class step {
+    submit_task, add_message, request_cancel, delete_session, remember_key,
+    start_task, begin_turn, complete_reply, begin_call, finish_call, wait_for_jobs, wake_task,
+    finish_task, new_epoch, queue_job, start_job, finish_job, recover, daemon_event, purge,
+};
+[[nodiscard]] std::string_view to_string(step);
+
+// What a commit has to survive: the machine's power (synced), or the process alone.
+enum class durability { power_loss, process_death };
+
+using committed_events = std::shared_ptr<const std::vector<proto::api::event>>;
+
+class store {
+public:
+    // Opens (or creates, or migrates after a backup) FOLDER/agentd.db and starts the threads.
+    static base::result<std::unique_ptr<store>> open(const std::string& folder);
+    virtual ~store() = default; // finishes what was handed in
+
+    // Runs `work(connection&)` as one transaction and gives its value once it is committed.
+    // A failing database is an error (errc); nothing of the work has then happened. If the value
+    // is itself a result<> holding an error, the work is rolled back and the error given.
+    // Not interrupted by cancellation once handed in.
+    template <class Work>
+    aio::awaitable<work_result<Work>> write(step name, durability keep, Work work);
+
+    // The same for reading, on the reading thread: sees everything committed before the call.
+    template <class Work>
+    aio::awaitable<work_result<Work>> read(Work work);
+
+    // `sink` gets the events of each commit, in order of seq, on the writing thread; it must
+    // only hand them on. Set once, before the first write.
+    virtual void on_events(std::function<void(committed_events)> sink) = 0;
+
+    // Why writes fail now; empty when they do not. Any thread.
+    [[nodiscard]] virtual std::string degraded() const = 0;
+
+protected:
+    virtual void push_write(step name, durability keep, std::unique_ptr<unit_of_work> work) = 0;
+    virtual void push_read(std::unique_ptr<unit_of_work> work) = 0;
+};
+
+} // namespace agentd::store
+
+#include "store/impl/store.hpp"
