@@ -20,12 +20,6 @@ awaitable<> rethrow_if_cancelled()
         throw boost::system::system_error{asio::error::operation_aborted};
 }
 
-awaitable<> shield()
-{
-    const auto off = asio::disable_cancellation();
-    co_await asio::this_coro::reset_cancellation_state(off);
-}
-
 awaitable<> sleep_for(std::chrono::milliseconds span)
 {
     const auto self = co_await asio::this_coro::executor;

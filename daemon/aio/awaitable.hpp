@@ -5,6 +5,8 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <chrono>
 
@@ -24,10 +26,14 @@ using executor = asio::any_io_executor;
 // whose error means "woken" or "cancelled" alike, this tells the two apart.
 awaitable<> rethrow_if_cancelled();
 
-// From here on nothing cancels the caller any more, nor what awaits it: Asio keeps one state
-// for a whole stack of coroutines. For clean-up at the end of a spawned coroutine; what it
-// awaits needs deadlines of its own.
-awaitable<> shield();
+// `co_await aio::shield();` - from here on nothing cancels the caller any more, nor what awaits
+// it: Asio keeps one state for a whole stack of coroutines. For clean-up at the end of a spawned
+// coroutine; what it awaits needs deadlines of its own. (No coroutine itself: in a cancelled
+// one, awaiting any other coroutine throws.)
+[[nodiscard]] inline auto shield()
+{
+    return asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+}
 
 // Goes on after `span`; throws operation_aborted when cancelled before.
 awaitable<> sleep_for(std::chrono::milliseconds span);

@@ -26,6 +26,7 @@ public:
     // Asks all running ones to end (terminal cancellation); they are still to be joined.
     void cancel();
     // Goes on when none is running. Not cancellable: cancel() first if they may go on for long.
+    // A caller that has been cancelled shields itself before.
     awaitable<> join();
     [[nodiscard]] std::size_t size() const;
 

@@ -59,6 +59,9 @@ inline constexpr std::size_t job_output_bytes = 64U << 20;      // spooled per j
 inline constexpr std::size_t spool_bytes = std::size_t{4} << 30; // all of jobs/
 inline constexpr std::size_t spool_buffer = 256U << 10; // waiting for the disk, per job
 
+// --- JSON that comes from outside
+inline constexpr std::size_t json_depth = 128; // the walk is recursive; real inputs stay below 20
+
 // --- Model (DESIGN §5, wire reference §4.3)
 inline constexpr auto connect_deadline = 10s;
 inline constexpr auto handshake_deadline = 10s;
