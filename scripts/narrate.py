@@ -1,0 +1,134 @@
+"""Tells a person what happens in a task: reads its events (NDJSON on stdin), for scripts/demo.
+
+    curl .../v1/events?task_id=ID\\&follow=1 | python3 narrate.py '{"task": ["agentctl", ...], "jobs": ["agentctl", ...]}'
+
+Prints one line per thing worth knowing, with the seconds since the submit. When the task has ended it runs the two
+commands to read the answer and the jobs, and says what was saved over doing everything in sequence.
+The exit code is 0 when the task succeeded.
+"""
+
+import json
+import subprocess
+import sys
+from datetime import datetime
+
+QUIET_TOOLS = ("background_run",)  # its job has lines of its own
+
+
+def one_line(text, width=96):
+    text = " ".join(str(text).split())
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def seconds(ms):
+    return f"{(ms or 0) / 1000:.1f} s"
+
+
+class Teller:
+    def __init__(self):
+        self.begin = None
+        self.tool_began = {}
+        self.tools_ms = 0
+        self.state = None
+        self.commands = {}
+
+    def at(self, event):
+        now = datetime.fromisoformat(event["time"])
+        self.begin = self.begin or now
+        return (now - self.begin).total_seconds()
+
+    def line(self, event, who, text):
+        print(f"{self.at(event):6.2f} s  {who:<6} {text}", flush=True)
+
+    def on(self, event):
+        kind = event.get("type", "")
+        handler = getattr(self, "on_" + kind.replace(".", "_"), None)
+        if handler and "time" in event:
+            handler(event)
+
+    def on_task_submitted(self, event):
+        self.line(event, "task", f"{event.get('task_id', '')} submitted")
+
+    def on_task_waiting(self, event):
+        self.line(event, "task", "waiting: the model has nothing more to do until a job ends (this costs nothing)")
+
+    def on_task_finished(self, event):
+        self.state = event.get("state", "")
+        self.line(event, "task", self.state)
+
+    def on_turn_started(self, event):
+        self.line(event, "model", f"request {event.get('turn', '')}".rstrip())
+
+    def on_model_text(self, event):
+        for row in str(event.get("text", "")).strip().split("\n"):
+            self.line(event, "model", "  " + one_line(row))
+
+    def on_model_retry(self, event):
+        self.line(event, "model", f"trying again: {one_line(event.get('reason', ''))}")
+
+    def on_tool_started(self, event):
+        name = event.get("name") or event.get("tool") or "tool"
+        self.tool_began[self.call_of(event)] = (name, self.at(event))
+        if name not in QUIET_TOOLS:
+            self.line(event, "tool", name)
+
+    def on_tool_finished(self, event):
+        name, began = self.tool_began.pop(self.call_of(event), ("", self.at(event)))
+        if name and name not in QUIET_TOOLS and not name.endswith("_background"):
+            self.tools_ms += (self.at(event) - began) * 1000
+
+    @staticmethod
+    def call_of(event):
+        return event.get("tool_use_id") or event.get("call_id") or event.get("id")
+
+    def on_job_started(self, event):
+        self.commands[event.get("job_id")] = event.get("command", "")
+        self.line(event, "job", f"{event.get('job_id')} runs: {one_line(event.get('command', ''), 70)}")
+
+    def on_job_finished(self, event):
+        how = f"exit {event['exit_code']}" if event.get("exit_code") is not None else event.get("by") or ""
+        self.line(event, "job", f"{event.get('job_id')} {event.get('state', 'ended')} {how} after {seconds(event.get('wall_ms'))}")
+
+    def on_notification_delivered(self, event):
+        about = event.get("job_id") or event.get("job_ids") or event.get("count") or ""
+        about = ", ".join(map(str, about)) if isinstance(about, list) else str(about)
+        self.line(event, "news", f"the model has been told: {about}".rstrip(": "))
+
+
+def items_of(text):
+    """Jobs as one list, as a page with items, or one a line."""
+    try:
+        found = json.loads(text)
+        return found.get("items", [found]) if isinstance(found, dict) else found
+    except ValueError:
+        return [json.loads(row) for row in text.splitlines() if row.strip()]
+
+
+def main():
+    commands = json.loads(sys.argv[1])
+    teller, last = Teller(), None
+    for row in sys.stdin:
+        try:
+            last = json.loads(row)
+        except ValueError:
+            continue
+        teller.on(last)
+        if teller.state:
+            break
+    if not teller.state:
+        print("the events ended before the task did", file=sys.stderr)
+        return 1
+    task = json.loads(subprocess.run(commands["task"], check=True, capture_output=True, text=True).stdout)
+    jobs = items_of(subprocess.run(commands["jobs"], check=True, capture_output=True, text=True).stdout)
+    text = task.get("result") or (task.get("error") or {}).get("message") or "(nothing)"
+    print("\nanswer\n" + "\n".join("    " + one_line(row) for row in text.strip().split("\n")) + "\n")
+    jobs_ms = sum(job.get("wall_ms") or 0 for job in jobs)
+    sequence, wall = jobs_ms + teller.tools_ms, teller.at(last) * 1000
+    print(f"{len(jobs)} jobs and the tools beside them took {seconds(sequence)} if done one after another.")
+    print(f"The task took {seconds(wall)} in all, the model's {task.get('turns', '?')} requests included: {seconds(max(0, sequence - wall))} saved.")
+    return 0 if teller.state == "succeeded" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
