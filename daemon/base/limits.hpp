@@ -26,6 +26,12 @@ inline constexpr std::size_t list_default = 50;
 inline constexpr std::size_t labels = 16;
 inline constexpr std::size_t label_value_bytes = 256;
 inline constexpr std::size_t task_env = 64;
+inline constexpr std::size_t env_name_bytes = 256;
+inline constexpr std::size_t env_value_bytes = 64U << 10; // exec takes 128 KiB in one string,
+inline constexpr std::size_t env_bytes = 1U << 20;        // 2 MiB in all
+inline constexpr std::size_t workdir_bytes = 4095;        // PATH_MAX without its NUL
+inline constexpr std::size_t model_name_bytes = 256;
+inline constexpr std::size_t idempotency_key_bytes = 255;
 inline constexpr auto wait_longest = 600s; // one GET .../wait; clients ask again
 
 // --- Sessions and turns (DESIGN §3-5)
@@ -78,6 +84,15 @@ inline constexpr std::size_t reply_header_bytes = 64U << 10;
 inline constexpr std::size_t error_body_bytes = 64U << 10;
 inline constexpr std::size_t request_bytes = 32U << 20;
 inline constexpr auto connection_idle = 60s;
+
+// --- agentctl
+inline constexpr auto client_connect_deadline = 5s; // a local socket; a full backlog is waited for
+inline constexpr auto client_reply_deadline = 60s;  // of a call that waits for nothing
+inline constexpr auto client_stream_silence = 60s;  // four heartbeats
+inline constexpr auto client_reconnect_for = 60s;   // longer than a restart of the daemon
+inline constexpr auto client_reconnect_pause = 100ms;
+inline constexpr std::size_t client_reply_bytes = 256U << 20; // one answer held in memory
+inline constexpr std::size_t client_wait_any = 64;            // ids, each with a connection
 
 // --- Process
 inline constexpr auto stop_deadline = 60s; // an orderly stop; below the unit's TimeoutStopSec
