@@ -59,6 +59,7 @@ inline constexpr std::size_t jobs_per_session = 16;
 inline constexpr std::size_t jobs_per_daemon = 256;
 inline constexpr std::size_t jobs_queued_per_session = 100;
 inline constexpr std::size_t foreground_commands = 512;
+inline constexpr std::size_t foreground_queued = 10'000; // per session: 8 calls a turn, far above
 inline constexpr auto job_grace = 5s;       // TERM, then KILL
 inline constexpr auto output_drain = 200ms; // after the exit, while somebody holds the pipe
 inline constexpr std::size_t job_output_bytes = 64U << 20;      // spooled per job, head and tail

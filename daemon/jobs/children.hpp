@@ -1,0 +1,76 @@
+// The children of this process: the shells that were launched (leaders) and, because it is a
+// subreaper, whatever of their trees lost its parent (orphans). Leaders are reaped by whoever
+// runs them, orphans here, one by one by pid.
+//
+// Every process of one command carries a mark, a number in its RLIMIT_RTTIME: inherited by all
+// descendants, untouched by setsid, env -i, double forks and exec, readable from outside, and
+// so high (142 years of real-time CPU) that it limits nothing.
+//
+// Any thread: one lock, held for a launch, a reaping or a look at the list of children, so that
+// a child never disappears from the list while it is read; never across an await.
+#pragma once
+
+#include "base/error.hpp"
+#include "jobs/launcher.hpp"
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace agentd::jobs {
+
+// What reaped processes of one command have used.
+struct usage {
+    std::chrono::microseconds cpu{0};
+    std::int64_t peak_bytes = 0;
+
+    void add(const usage& other);
+};
+
+class children {
+public:
+    // `space` tells the commands of this daemon from another one's (see mark_space).
+    explicit children(std::uint32_t space) : space_(space) {}
+
+    // Starts a leader under a new mark; both are known until reap().
+    base::result<launched> launch(const launch_plan& plan);
+    // Takes the leader off the list in one step with `collect`, which has to wait for it.
+    // Gives what the orphans of its tree have used. Its mark is forgotten.
+    usage reap(const launched& leader, const std::function<void()>& collect);
+
+    // The living orphans that carry `mark`, after the dead ones have been reaped.
+    [[nodiscard]] std::vector<pid_t> orphans(std::uint64_t mark);
+    // Reaps dead orphans, and kills living ones whose command has ended: nothing is left to
+    // wait for them. After each SIGCHLD.
+    void sweep();
+
+    [[nodiscard]] std::size_t leaders() const;
+
+private:
+    struct leader {
+        std::uint64_t mark;
+    };
+
+    [[nodiscard]] std::vector<pid_t> list_locked() const; // children that are no leaders
+    bool reap_if_dead_locked(pid_t pid);
+
+    const std::uint32_t space_;
+    std::uint32_t next_ = 0;
+    mutable std::mutex lock_;
+    std::unordered_map<pid_t, leader> leaders_;
+    std::unordered_map<std::uint64_t, usage> used_; // by mark: what reaped orphans have used
+};
+
+// A number of a state folder, the same after a restart.
+[[nodiscard]] std::uint32_t mark_space(std::string_view folder);
+
+// The mark of a process; 0: none, or it is gone.
+[[nodiscard]] std::uint64_t mark_of(pid_t pid);
+
+} // namespace agentd::jobs

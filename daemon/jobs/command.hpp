@@ -1,0 +1,75 @@
+// What is run and what came of it: the values that go into and come out of this folder.
+// Pure data; any thread.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace agentd::jobs {
+
+// A command line for /bin/sh -c, where and with what it runs.
+struct command {
+    std::string text;
+    // The folder it starts in, borrowed: open until the command has been launched. It need not
+    // have a path any more, but a removed folder is an error.
+    int workdir_fd = -1;
+    std::vector<std::string> env;         // NAME=VALUE, the whole environment
+    std::chrono::milliseconds timeout{0}; // 0: none
+};
+
+// How a command ended; `queued`, `running` and `lost` are not this folder's to say.
+enum class ended {
+    completed, // the shell exited by itself, whatever its code, or died of a foreign signal
+    timeout,   // its time was over and its tree was stopped
+    killed,    // stopped by somebody: see stopped_by
+    error,     // could not be started: see reason
+};
+
+// Who stopped it; the text is what `by` of a job shows.
+enum class stopped_by { model, user, task_end, shutdown, memory, disk };
+
+[[nodiscard]] std::string_view to_string(ended);      // "completed", ...
+[[nodiscard]] std::string_view to_string(stopped_by); // "model", "task_end", ...
+
+// Bytes of output that were left out: [start, end) of all that was ever written.
+struct byte_range {
+    std::uint64_t start = 0;
+    std::uint64_t end = 0;
+    bool operator==(const byte_range&) const = default;
+};
+
+// The beginning and the end of an output, and how much is missing between them; with
+// left_out == 0 head and tail are one text. Bytes as written.
+struct excerpt {
+    std::string head;
+    std::uint64_t left_out = 0;
+    std::string tail;
+};
+
+struct outcome {
+    ended how = ended::completed;
+    std::optional<stopped_by> by; // of killed
+    std::string reason;           // of error, for people: "cannot run /bin/sh: ..."
+    std::optional<int> exit_code; // of the shell; exactly one of this and signal once it ran
+    std::optional<int> signal;    // that ended the shell
+    bool oom = false;             // memory ran out (known with cgroups alone)
+    std::chrono::milliseconds wall{0};
+    std::chrono::milliseconds cpu{0}; // user and system time of the tree, as far as it was reaped
+    std::int64_t peak_bytes = 0;      // the largest resident size of one of its processes
+    std::uint64_t output_bytes = 0;   // all that was ever written
+    // From the first to behind the last byte that the spool lacks (of jobs); usually all of it.
+    std::optional<byte_range> gap;
+    excerpt output;              // of a job enough for a notification, of a foreground
+                                 // command enough for a tool's result
+    std::size_t leftovers = 0;   // processes that the shell left behind and that were stopped
+    std::size_t unstoppable = 0; // that could not be signalled (another user's) and live on
+
+    [[nodiscard]] bool leftovers_killed() const { return leftovers != 0; }
+};
+
+} // namespace agentd::jobs

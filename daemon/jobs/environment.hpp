@@ -1,0 +1,66 @@
+// What all commands of the daemon share: the spool, the places, the table of children, the
+// settings. Made once by app, outlives every session.
+#pragma once
+
+#include "aio/awaitable.hpp"
+#include "aio/blocking_pool.hpp"
+#include "aio/task_group.hpp"
+#include "base/error.hpp"
+#include "base/limits.hpp"
+#include "jobs/children.hpp"
+#include "jobs/places.hpp"
+#include "jobs/spool.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace agentd::jobs {
+
+enum class leftovers {
+    kill, // what the shell left running is stopped when it has exited
+    keep, // the job goes on until its tree is empty (jobs alone; a foreground command kills)
+};
+
+struct options {
+    spool_options spool;
+    caps job_caps{
+        limits::jobs_per_session, limits::jobs_per_daemon, limits::jobs_queued_per_session};
+    caps command_caps{
+        limits::foreground_commands, limits::foreground_commands, limits::foreground_queued};
+    std::chrono::milliseconds grace = limits::job_grace;
+    std::chrono::milliseconds drain = limits::output_drain;
+    leftovers left_behind = leftovers::kill;
+    // The soft descriptor limit that commands get (the one agentd was started with).
+    std::optional<std::uint64_t> descriptor_limit;
+};
+
+// Orphans of commands come to this process from now on, so that no tree gets out of sight.
+// Before the first command; app's main does it once.
+base::result<> become_subreaper();
+
+class environment {
+public:
+    environment(aio::executor io, aio::blocking_pool& blocking_work, options with);
+    environment(const environment&) = delete;
+    environment& operator=(const environment&) = delete;
+
+    // Makes the spool's folder and starts reaping orphans. Before the first command.
+    base::result<> open();
+    // After the last command has ended.
+    aio::awaitable<> close();
+
+    aio::executor io;
+    aio::blocking_pool& blocking;
+    const options settings;
+    jobs::spool spool;
+    places job_places;     // session: enter() before making a job
+    places command_places; // taken by foreground itself
+    jobs::children children;
+
+private:
+    aio::task_group reaping_;
+};
+
+} // namespace agentd::jobs

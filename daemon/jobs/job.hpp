@@ -1,0 +1,56 @@
+// A background command: a supervised process tree whose output goes to the spool. It has
+// ended when its tree is gone, and what is said about it is what the kernel said.
+// Owned by the session; everything on the session's strand.
+#pragma once
+
+#include "aio/awaitable.hpp"
+#include "base/ids.hpp"
+#include "jobs/command.hpp"
+#include "jobs/places.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+namespace agentd::jobs {
+
+class environment;
+
+class job {
+public:
+    // `turn` is the job's place among the running ones, granted or still queued. From now on
+    // followers of the output wait for it; AGENTD_JOB_ID is added to the command's environment.
+    job(aio::executor strand, environment& shared, base::job_id id, command what, place turn);
+    ~job(); // run() has returned or was never called
+    job(const job&) = delete;
+    job& operator=(const job&) = delete;
+
+    // Goes on when the job may start (true) or has been stopped before (false: run() then gives
+    // its outcome without starting anything). Throws operation_aborted when cancelled.
+    aio::awaitable<bool> ready();
+
+    // Runs it and goes on when its tree is gone and its output is kept; awaits ready() itself
+    // where that was not done. Once. Cancelling it kills the tree at once; it then throws
+    // operation_aborted, but only when the tree is gone, too. The place is given back.
+    aio::awaitable<outcome> run();
+
+    // Ends it: TERM to the whole tree, grace, KILL. At any time, also before it was started and
+    // again; the first one counts. Returns at once: its end is run()'s.
+    void stop(stopped_by who);
+
+    // What can be said while it runs.
+    struct snapshot {
+        bool queued = false;  // waits for a place
+        bool running = false; // launched and not ended
+        std::chrono::milliseconds wall{0};
+        std::uint64_t output_bytes = 0;
+        int pid = 0; // of the shell; 0: none
+    };
+    [[nodiscard]] snapshot look() const;
+
+private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+} // namespace agentd::jobs
