@@ -1,0 +1,100 @@
+// See connection.hpp.
+#include "connection.hpp"
+
+#include "reply_writer.hpp"
+#include "request_reader.hpp"
+
+#include <utility>
+
+namespace agentd::testing {
+
+namespace {
+
+// Counts a connection or a stream for as long as it lives.
+class counted {
+public:
+    counted(std::atomic<std::int64_t>& now, std::atomic<std::int64_t>& most) : now_{now}
+    {
+        server_counts::enter(now, most);
+    }
+    counted(const counted&) = delete;
+    counted& operator=(const counted&) = delete;
+    ~counted() { now_.fetch_sub(1); }
+
+private:
+    std::atomic<std::int64_t>& now_;
+};
+
+asio::awaitable<reply_end> write_counted(
+    byte_stream& to, const wire_plan& plan, connection_parts& parts)
+{
+    counted stream{parts.counts.streams, parts.counts.most_streams};
+    auto end = co_await write_reply(to, plan, parts.gates);
+    co_return end;
+}
+
+// Answers one request. False: the connection is over.
+asio::awaitable<bool> answer_api(
+    byte_stream& to, const http_request& request, connection_parts& parts, bool too_large)
+{
+    auto given = too_large ? parts.decisions.too_large(request) : parts.decisions.decide(request);
+    auto end = reply_end::whole;
+    if (given.wire.is_stream)
+        end = co_await write_counted(to, given.wire, parts);
+    else
+        end = co_await write_reply(to, given.wire, parts.gates);
+    parts.decisions.replied(given, end);
+    co_return end == reply_end::whole && !given.wire.closes;
+}
+
+asio::awaitable<bool> answer_control(
+    byte_stream& to, const http_request& request, connection_parts& parts)
+{
+    auto plan = co_await parts.steering.answer(to, request);
+    auto end = co_await write_reply(to, plan, parts.gates);
+    co_return end == reply_end::whole;
+}
+
+asio::awaitable<void> serve_requests(
+    byte_stream& stream, connection_parts& parts, std::uint64_t number)
+{
+    request_reader reader{stream, parts.most_body, parts.idle_close};
+    for (;;) {
+        auto came = co_await reader.next();
+        if (came.is == incoming::kind::closed)
+            co_return;
+        if (came.is == incoming::kind::malformed) {
+            auto plan = plan_error(refusal(400, "no valid HTTP request"), "");
+            co_await write_reply(stream, plan, parts.gates);
+            co_return;
+        }
+        came.request.connection = number;
+        came.request.sni = stream.sni();
+        bool too_large = came.is == incoming::kind::too_large;
+        bool again = true;
+        if (control::owns(came.request.path))
+            again = co_await answer_control(stream, came.request, parts);
+        else
+            again = co_await answer_api(stream, came.request, parts, too_large);
+        if (too_large)
+            co_await stream.linger();
+        if (!again || too_large || !came.request.keep_alive)
+            co_return;
+    }
+}
+
+} // namespace
+
+asio::awaitable<void> serve_connection(std::unique_ptr<byte_stream> stream, connection_parts parts)
+{
+    counted open{parts.counts.open, parts.counts.most_open};
+    auto number = parts.counts.connections.fetch_add(1) + 1;
+    auto ready = co_await stream->handshake();
+    if (!ready)
+        co_return;
+    co_await serve_requests(*stream, parts, number);
+    if (stream->socket().is_open())
+        co_await stream->close();
+}
+
+} // namespace agentd::testing
