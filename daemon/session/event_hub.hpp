@@ -6,6 +6,7 @@
 #pragma once
 
 #include "aio/awaitable.hpp"
+#include "base/error.hpp"
 #include "proto/api/types.hpp"
 #include "store/events.hpp"
 
@@ -43,9 +44,23 @@ public:
     [[nodiscard]] virtual bool lagged() const = 0;
 };
 
+// A piece of the stored history, read in one go.
+struct history_page {
+    std::vector<proto::api::event> items; // oldest first
+    // Everything up to here has been looked at; `newest` when the page was not full.
+    base::event_seq reached = 0;
+    base::event_seq oldest = 0; // of all that is kept; 0: nothing is
+    base::event_seq newest = 0; // ever given out and committed before the read
+};
+
 class event_hub {
 public:
     virtual ~event_hub() = default;
+    // What is stored beyond `after` and matches `which`, at most `limit` events: everything
+    // that was committed before the call is seen (store::events::page through the reader).
+    virtual aio::awaitable<base::result<history_page>> history(store::events::filter which,
+                                                               base::event_seq after,
+                                                               std::size_t limit) = 0;
     // Everything committed after this call, that `which` matches; deltas only when it names a
     // task or a session. `strand` is the reader's.
     virtual aio::awaitable<std::unique_ptr<subscription>> subscribe(aio::executor strand,
