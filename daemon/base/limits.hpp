@@ -46,15 +46,20 @@ inline constexpr std::size_t calls_at_once = 8;
 inline constexpr std::size_t notice_preview_chars = 2000;
 inline constexpr std::size_t notice_element_chars = 20'000;
 inline constexpr std::size_t command_chars = 80;
+inline constexpr std::size_t jobs_listed_to_model = 200; // one line each in check_background
+inline constexpr std::size_t session_signals = 4096; // far above all jobs and messages of a session
 
 // --- Tools and jobs (DESIGN §4)
 inline constexpr std::size_t tool_output_chars = 50'000;
+inline constexpr std::size_t command_bytes = (128U << 10) - 1; // of one argument of exec
 inline constexpr std::size_t file_bytes = 64U << 20; // read or edited in one go
 inline constexpr auto bash_timeout = 120s;
 inline constexpr auto bash_timeout_longest = 600s;
 inline constexpr auto job_timeout = 3600s;
+inline constexpr auto job_timeout_longest = 30 * 24h; // what a model may ask for
 inline constexpr auto wait_timeout = 600s;
 inline constexpr auto wait_timeout_longest = 3600s;
+inline constexpr std::size_t jobs_listed = 100; // by check_background without an id
 inline constexpr std::size_t jobs_per_session = 16;
 inline constexpr std::size_t jobs_per_daemon = 256;
 inline constexpr std::size_t jobs_queued_per_session = 100;
@@ -62,6 +67,15 @@ inline constexpr std::size_t foreground_commands = 512;
 inline constexpr std::size_t foreground_queued = 10'000; // per session: 8 calls a turn, far above
 inline constexpr auto job_grace = 5s;       // TERM, then KILL
 inline constexpr auto output_drain = 200ms; // after the exit, while somebody holds the pipe
+inline constexpr auto kill_round = 100ms;    // between two looks at what a KILL has left
+inline constexpr auto kill_patience = 10s;   // an aborted job gives up on what even KILL leaves
+inline constexpr int job_oom_raise = 500;    // commands die for want of memory before agentd does
+inline constexpr int oom_score_highest = 1000;
+inline constexpr std::size_t output_chunk = 64U << 10;   // one read; the size of a pipe
+inline constexpr std::size_t preview_head_bytes = 2000;  // 500 characters of up to 4 bytes
+inline constexpr std::size_t preview_tail_bytes = 6000;  // 1,500 of them
+inline constexpr std::size_t capture_head_bytes = 50'000;  // a quarter of tool_output_chars
+inline constexpr std::size_t capture_tail_bytes = 150'000; // three quarters
 inline constexpr std::size_t job_output_bytes = 64U << 20;      // spooled per job, head and tail
 inline constexpr std::size_t spool_bytes = std::size_t{4} << 30; // all of jobs/
 inline constexpr std::size_t spool_buffer = 256U << 10; // waiting for the disk, per job
@@ -89,13 +103,22 @@ inline constexpr auto connection_idle = 60s;
 // --- agentctl
 inline constexpr auto client_connect_deadline = 5s; // a local socket; a full backlog is waited for
 inline constexpr auto client_reply_deadline = 60s;  // of a call that waits for nothing
+inline constexpr auto client_wait_piece = 60s;      // of one GET .../wait; then again
+inline constexpr auto client_wait_longest = std::chrono::hours{24 * 365}; // "for ever"
 inline constexpr auto client_stream_silence = 60s;  // four heartbeats
 inline constexpr auto client_reconnect_for = 60s;   // longer than a restart of the daemon
 inline constexpr auto client_reconnect_pause = 100ms;
 inline constexpr std::size_t client_reply_bytes = 256U << 20; // one answer held in memory
-inline constexpr std::size_t client_wait_any = 64;            // ids, each with a connection
+inline constexpr std::size_t client_barren_streams = 20; // reopened in a row, nothing coming
+
+// --- Store
+inline constexpr std::size_t store_queue = 32'768; // above all coroutines that could wait at once
+inline constexpr std::size_t store_batch = 256;    // works in one commit: some ms at most
+inline constexpr auto store_probe = 1s;            // while writes fail: is the disk back?
+inline constexpr auto idempotency_kept = 24h;
 
 // --- Process
+inline constexpr auto store_retry = 1s; // between tries of a session's step on a failing disk
 inline constexpr auto stop_deadline = 60s; // an orderly stop; below the unit's TimeoutStopSec
 
 } // namespace agentd::limits

@@ -1,0 +1,194 @@
+// Background jobs: jobs, output, kill.
+#include "base/limits.hpp"
+#include "base/text.hpp"
+#include "ctl/commands.hpp"
+#include "ctl/format.hpp"
+#include "proto/api/json.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace agentd::ctl {
+namespace {
+
+using proto::api::job;
+
+std::string end_of(const job& j)
+{
+    if (j.exit_code)
+        return fmt::format("exit {}", *j.exit_code);
+    if (j.signal)
+        return fmt::format("signal {}", *j.signal);
+    return j.by.empty() ? std::string{"-"} : "by " + j.by;
+}
+
+std::vector<std::string> row_of(const job& j)
+{
+    std::string took = "-";
+    if (j.wall_ms)
+        took = short_duration(*j.wall_ms);
+    else if (j.started_at)
+        took = short_duration((base::wall_now() - *j.started_at).count());
+    return {j.id.str(), std::string{to_string(j.state)}, j.task_id.str(), took, end_of(j),
+        short_bytes(j.output_bytes), base::one_line(j.command, limits::command_chars)};
+}
+
+std::optional<std::uint64_t> number(std::string_view text)
+{
+    std::uint64_t value = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return failure == std::errc{} && end == text.data() + text.size() ? std::optional{value}
+                                                                      : std::nullopt;
+}
+
+// Where reading stands in a job's output, from request to request.
+struct position {
+    std::optional<std::uint64_t> offset; // nullopt: the daemon is to find it (tail_lines)
+    std::optional<std::uint64_t> left;   // bytes still wanted; nullopt: all
+};
+
+http_request request_for(const output_verb& what, const position& at)
+{
+    query q;
+    if (at.offset)
+        q.add("offset", fmt::format("{}", *at.offset));
+    else if (what.tail_lines)
+        q.add("tail_lines", fmt::format("{}", *what.tail_lines));
+    if (at.left)
+        q.add("limit", fmt::format("{}", *at.left));
+    if (what.follow && at.offset) // the tail is read first, then followed from its end
+        q.add("follow", "1");
+    http_request ask;
+    ask.target = "/v1/jobs/" + url_escape(what.job) + "/output" + q.text();
+    return ask;
+}
+
+// Moves to where the answer begins, saying what was left out before it.
+void enter(context& with, position& at, const http_head& head)
+{
+    const auto gap = head.field("x-gap");
+    const auto dash = gap.find('-');
+    if (dash == std::string::npos)
+        return;
+    const auto start = number(std::string_view{gap}.substr(0, dash));
+    const auto end = number(std::string_view{gap}.substr(dash + 1));
+    if (!start || !end || *end <= *start)
+        return;
+    with.term.say(fmt::format("[{} bytes left out]", *end - *start));
+    at.offset = *end;
+}
+
+// Prints one answer; the number of bytes it had. A connection that breaks ends it early.
+aio::awaitable<base::result<std::size_t>> print_answer(
+    context& with, stream from, harmless_stream& filter, bool raw)
+{
+    std::size_t got = 0;
+    const time_limit for_ever{0}; // a job may be silent as long as it likes
+    for (;;) {
+        auto piece = co_await from.connection->read_some(for_ever);
+        if (!piece && !piece.error().is(errc::lost))
+            co_return std::unexpected(std::move(piece).error());
+        if (!piece || piece->empty())
+            co_return got;
+        got += piece->size();
+        with.term.raw(raw ? *piece : filter.feed(*piece));
+        (void)with.term.flush();
+    }
+}
+
+} // namespace
+
+done execute(context& with, jobs_verb what)
+{
+    query q;
+    if (what.session)
+        q.add("session_id", *what.session);
+    if (what.task)
+        q.add("task_id", *what.task);
+    std::string states;
+    for (const auto& state : what.states)
+        states += (states.empty() ? "" : ",") + state;
+    if (!states.empty())
+        q.add("state", states);
+    std::vector<std::vector<std::string>> rows;
+    console& term = with.term;
+    const bool json = with.json;
+    std::function<base::result<>(const proto::json::value&)> take =
+        [&term, &rows, json](const proto::json::value& item) -> base::result<> {
+        if (json) {
+            term.raw(std::string{item.raw()} + "\n");
+            return {};
+        }
+        const auto one = proto::api::job_from(item);
+        if (!one)
+            return std::unexpected(base::error{
+                errc::daemon_error, "the daemon's answer is no job: " + one.error().text});
+        rows.push_back(row_of(*one));
+        return {};
+    };
+    std::string path{"/v1/jobs"};
+    auto listed =
+        co_await each_item(with.daemon, std::move(path), std::move(q), what.limit, std::move(take));
+    if (listed && !json)
+        term.table({"ID", "STATE", "TASK", "TIME", "END", "OUTPUT", "COMMAND"}, rows);
+    co_return listed;
+}
+
+// Asks again and again until an answer is empty: the daemon ends one at a gap and bounds it.
+done execute(context& with, output_verb what)
+{
+    position at;
+    if (!what.tail_lines)
+        at.offset = what.offset.value_or(0);
+    at.left = what.limit;
+    harmless_stream filter;
+    for (;;) {
+        if (at.left && *at.left == 0)
+            break;
+        auto ask = request_for(what, at);
+        auto opened = co_await with.daemon.open(std::move(ask));
+        if (!opened)
+            co_return std::unexpected(std::move(opened).error());
+        const auto before = at.offset;
+        const bool found_by_daemon = !at.offset;
+        enter(with, at, opened->head);
+        const auto next = number(opened->head.field("x-next-offset"));
+        const auto got = co_await print_answer(with, std::move(*opened), filter, what.raw);
+        if (!got)
+            co_return std::unexpected(got.error());
+        if (found_by_daemon && !next)
+            break; // nothing to go on from
+        at.offset = found_by_daemon ? *next : *at.offset + *got;
+        if (at.left)
+            at.left = *at.left - std::min<std::uint64_t>(*at.left, *got);
+        if (*got == 0 && at.offset == before)
+            break;
+    }
+    if (!what.raw)
+        with.term.raw(filter.finish());
+    co_return base::result<>{};
+}
+
+done execute(context& with, kill_verb what)
+{
+    for (const auto& id : what.jobs) {
+        http_request call;
+        call.method = "POST";
+        call.target = "/v1/jobs/" + url_escape(id) + "/kill";
+        auto answer = co_await with.daemon.ask(std::move(call));
+        if (!answer)
+            co_return std::unexpected(std::move(answer).error());
+        const auto now = proto::api::job_from(answer->root());
+        if (!now)
+            co_return std::unexpected(base::error{
+                errc::daemon_error, "the daemon's answer is no job: " + now.error().text});
+        if (with.json)
+            with.term.raw(std::string{answer->root().raw()} + "\n");
+        else
+            with.term.say(fmt::format("{}: {}", now->id.str(), to_string(now->state)));
+    }
+    co_return base::result<>{};
+}
+
+} // namespace agentd::ctl

@@ -1,0 +1,96 @@
+#include "ctl/run.hpp"
+
+#include "aio/task_group.hpp"
+#include "ctl/commands.hpp"
+#include "ctl/socket_path.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <csignal>
+#include <optional>
+
+namespace agentd::ctl {
+namespace {
+
+namespace asio = boost::asio;
+
+// What the two coroutines of a run share; all on one strand.
+struct running {
+    explicit running(const aio::executor& strand)
+        : signals(strand, SIGINT, SIGTERM), command(strand), watch(strand)
+    {}
+
+    asio::signal_set signals;
+    bool interrupted = false;
+    std::optional<base::result<>> outcome;
+    aio::task command;
+    aio::task watch;
+};
+
+done start(context& with, verb what)
+{
+    return std::visit([&with](auto& v) { return execute(with, std::move(v)); }, what);
+}
+
+aio::awaitable<> obey(running& state, context& with, verb what)
+{
+    auto ended = co_await start(with, std::move(what));
+    state.outcome.emplace(std::move(ended));
+    state.watch.cancel();
+}
+
+// The first signal ends the command (the daemon's work goes on); a second one ends us.
+aio::awaitable<> heed_signals(running& state)
+{
+    boost::system::error_code failure;
+    co_await state.signals.async_wait(asio::redirect_error(asio::use_awaitable, failure));
+    if (failure)
+        co_return;
+    state.interrupted = true;
+    state.command.cancel();
+}
+
+int finish(const running& state, context& with)
+{
+    const bool written = with.term.flush();
+    if (!state.outcome) {
+        with.term.say(with.farewell.empty() ? "interrupted" : "interrupted; " + with.farewell);
+        return exit_code(errc::interrupted);
+    }
+    if (!*state.outcome) {
+        with.term.say("agentctl: " + state.outcome->error().text);
+        return exit_code(state.outcome->error());
+    }
+    if (!written) {
+        with.term.say("agentctl: cannot write to stdout");
+        return exit_code(errc::daemon_error);
+    }
+    return 0;
+}
+
+} // namespace
+
+int run(int argc, const char* const* argv, std::FILE* out, std::FILE* err)
+{
+    console term{out, err};
+    auto parsed = parse_arguments(argc, argv);
+    if (!parsed) {
+        const auto& end = parsed.error();
+        end.exit_code == 0 ? term.text(end.text) : term.say(end.text);
+        return end.exit_code;
+    }
+    asio::io_context io{1};
+    client daemon{find_socket(parsed->socket, process_environment(), file_exists()),
+        [&term](const std::string& why) { term.progress("agentctl: " + why); }};
+    context with{daemon, term, parsed->json, {}};
+    running state{aio::make_strand(io.get_executor())};
+    state.command.start("command", obey(state, with, std::move(parsed->what)));
+    state.watch.start("signals", heed_signals(state));
+    io.run();
+    return finish(state, with);
+}
+
+} // namespace agentd::ctl
