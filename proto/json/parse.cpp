@@ -3,6 +3,7 @@
 #include "base/limits.hpp"
 #include "proto/json/document_state.hpp"
 #include "proto/json/reader.hpp"
+#include "proto/json/unescape.hpp"
 
 #include <boost/json/stream_parser.hpp>
 
@@ -63,14 +64,14 @@ constexpr std::size_t kept_buffer_bytes = 1U << 20;
 
 class builder {
 public:
-    static base::result<document> build(std::string_view bytes)
+    static base::result<document> build(std::string_view bytes, lone_surrogates halves)
     {
         auto state = std::make_shared<document::state>();
         state->bytes.reserve(bytes.size() + simdjson::SIMDJSON_PADDING);
         state->bytes.assign(bytes);
         thread_local ondemand::parser kept;
         ondemand::parser fresh;
-        builder work{*state};
+        builder work{*state, halves};
         auto& parser = bytes.size() <= kept_buffer_bytes ? kept : fresh;
         if (!work.read_root(parser))
             return std::unexpected(base::error{errc::malformed, "not valid JSON: " + work.reason_});
@@ -78,7 +79,7 @@ public:
     }
 
 private:
-    explicit builder(document::state& s) : state_(s) {}
+    builder(document::state& s, lone_surrogates halves) : state_(s), halves_(halves) {}
 
     bool fail(std::string_view reason)
     {
@@ -151,9 +152,12 @@ private:
     bool read_string(ondemand::value& in, value& out)
     {
         std::string_view text;
-        if (const auto bad = in.get_string().get(text))
-            return fail(bad);
         out.kind_ = kind::string;
+        const auto bad = in.get_string().get(text);
+        if (bad && halves_ == lone_surrogates::replace)
+            return unescape_replacing(out.raw_, out.text_) || fail(bad);
+        if (bad)
+            return fail(bad);
         out.text_ = text;
         return true;
     }
@@ -206,13 +210,14 @@ private:
     }
 
     document::state& state_;
+    lone_surrogates halves_;
     ondemand::document json_;
     std::string reason_;
 };
 
-base::result<document> parse(std::string_view bytes)
+base::result<document> parse(std::string_view bytes, lone_surrogates halves)
 {
-    return builder::build(bytes);
+    return builder::build(bytes, halves);
 }
 
 bool is_cut_off(std::string_view bytes)

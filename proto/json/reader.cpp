@@ -101,9 +101,9 @@ std::string_view document::bytes() const
 
 // --- object
 
-base::result<object> parse_object(std::string_view bytes)
+base::result<object> parse_object(std::string_view bytes, lone_surrogates halves)
 {
-    auto parsed = parse(bytes);
+    auto parsed = parse(bytes, halves);
     if (!parsed)
         return std::unexpected(std::move(parsed.error()));
     const value& root = parsed->root();

@@ -88,8 +88,16 @@ private:
     std::shared_ptr<const state> state_;
 };
 
+// What becomes of an escaped half of a surrogate pair: servers that cut text by UTF-16 units
+// send them, and the whole comes out right once the pieces' raw bytes are joined.
+enum class lone_surrogates {
+    refuse,
+    replace, // as_string() has U+FFFD, raw() what came
+};
+
 // Reads an object or an array, and nothing after it. Errors: malformed.
-[[nodiscard]] base::result<document> parse(std::string_view bytes);
+[[nodiscard]] base::result<document> parse(
+    std::string_view bytes, lone_surrogates halves = lone_surrogates::refuse);
 
 // An object with look-ups that check and name the field in what they answer:
 // `field "timeout_s": must be a whole number`. Copies share the document.
@@ -99,6 +107,8 @@ public:
     [[nodiscard]] const value* find(std::string_view name) const { return self_->find(name); }
     [[nodiscard]] std::span<const member> members() const { return self_->members(); }
     [[nodiscard]] std::string_view raw() const { return self_->raw(); }
+    // The same as a value; lives as long as this.
+    [[nodiscard]] const value& self() const { return *self_; }
 
     // Refuses every field that is not one of `names`.
     [[nodiscard]] base::result<> allow_only(std::initializer_list<std::string_view> names) const;
@@ -131,7 +141,7 @@ public:
     [[nodiscard]] base::error refuse(std::string_view name, std::string_view reason) const;
 
 private:
-    friend base::result<object> parse_object(std::string_view bytes);
+    friend base::result<object> parse_object(std::string_view bytes, lone_surrogates halves);
     object(document owner, const value& self, std::string path)
         : owner_(std::move(owner)), self_(&self), path_(std::move(path))
     {}
@@ -149,7 +159,8 @@ private:
 };
 
 // Reads an object and nothing after it. Errors: malformed, wrong_type.
-[[nodiscard]] base::result<object> parse_object(std::string_view bytes);
+[[nodiscard]] base::result<object> parse_object(
+    std::string_view bytes, lone_surrogates halves = lone_surrogates::refuse);
 
 // True if `bytes` are JSON that ends too early: more bytes could make it whole.
 [[nodiscard]] bool is_cut_off(std::string_view bytes);

@@ -201,3 +201,16 @@ TEST_CASE("json is_cut_off: tells what lacks its end from what is wrong")
     for (const std::string_view bytes : {"{}", "{\"a\":foo", "[1]", "{]", "{\"a\":1}x"})
         CHECK_MESSAGE(!json::is_cut_off(bytes), bytes);
 }
+
+TEST_CASE("json reader: half a surrogate pair is refused, or replaced where that is asked for")
+{
+    const std::string_view bytes = R"({"s":"a\ud83d","t":"\ude00\n\"\u00e9\ud83d\ude00\ud83dx"})";
+    CHECK_FALSE(json::parse(bytes).has_value());
+    const auto parsed = json::parse(bytes, json::lone_surrogates::replace);
+    REQUIRE(parsed.has_value());
+    CHECK(*parsed->root().find("s")->as_string() == "a\uFFFD");
+    CHECK(parsed->root().find("s")->raw() == R"("a\ud83d")");
+    CHECK(*parsed->root().find("t")->as_string() == "\uFFFD\n\"\u00e9\U0001F600\uFFFDx");
+    CHECK_FALSE(json::parse(R"(["\ud83d\x"])", json::lone_surrogates::replace).has_value());
+    CHECK_FALSE(json::parse(R"(["\u12"])", json::lone_surrogates::replace).has_value());
+}
