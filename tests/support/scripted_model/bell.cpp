@@ -43,7 +43,7 @@ asio::awaitable<bool> bell::wait_until(byte_stream& client, std::function<bool()
             co_return true;
         if (std::chrono::steady_clock::now() >= deadline)
             co_return false;
-        auto here = co_await client.sleep(*timer);
+        auto here = co_await client.stays_until(*timer);
         if (!here)
             co_return false;
     }

@@ -123,7 +123,7 @@ bool byte_stream::client_gone()
     return size == 0 || byte[0] == tls_alert;
 }
 
-asio::awaitable<bool> byte_stream::sleep(asio::steady_timer& timer)
+asio::awaitable<bool> byte_stream::stays_until(asio::steady_timer& timer)
 {
     auto first = co_await (
         timer.async_wait(as_result) || socket().async_wait(tcp::socket::wait_read, as_result));

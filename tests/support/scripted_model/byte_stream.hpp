@@ -40,7 +40,7 @@ public:
     /// Closes at once without close_notify; with `reset` the client sees RST.
     void cut(bool reset);
     /// Waits for the timer. False: the client went away first.
-    asio::awaitable<bool> sleep(asio::steady_timer& timer);
+    asio::awaitable<bool> stays_until(asio::steady_timer& timer);
     /// Waits until something can be read. False: the timer ended first.
     asio::awaitable<bool> readable_before(asio::steady_timer& timer);
     /// Ends sending, then throws away what the client still sends, for a second at most: a

@@ -4,6 +4,7 @@
 #include "reply_writer.hpp"
 #include "request_reader.hpp"
 
+#include <optional>
 #include <utility>
 
 namespace agentd::testing {
@@ -25,25 +26,27 @@ private:
     std::atomic<std::int64_t>& now_;
 };
 
+// Streams are counted while they are written.
 asio::awaitable<reply_end> write_counted(
     byte_stream& to, const wire_plan& plan, connection_parts& parts)
 {
-    counted stream{parts.counts.streams, parts.counts.most_streams};
+    std::optional<counted> stream;
+    if (plan.is_stream)
+        stream.emplace(parts.counts.streams, parts.counts.most_streams);
     auto end = co_await write_reply(to, plan, parts.gates);
     co_return end;
 }
 
-// Answers one request. False: the connection is over.
-asio::awaitable<bool> answer_api(
-    byte_stream& to, const http_request& request, connection_parts& parts, bool too_large)
+// Each answers one request. False: the connection is over.
+asio::awaitable<bool> answer_api(byte_stream& to, const incoming& came, connection_parts& parts)
 {
-    auto given = too_large ? parts.decisions.too_large(request) : parts.decisions.decide(request);
-    auto end = reply_end::whole;
-    if (given.wire.is_stream)
-        end = co_await write_counted(to, given.wire, parts);
-    else
-        end = co_await write_reply(to, given.wire, parts.gates);
+    bool too_large = came.is == incoming::kind::too_large;
+    auto given =
+        too_large ? parts.decisions.too_large(came.request) : parts.decisions.decide(came.request);
+    auto end = co_await write_counted(to, given.wire, parts);
     parts.decisions.replied(given, end);
+    if (too_large && end == reply_end::whole)
+        co_await to.linger();
     co_return end == reply_end::whole && !given.wire.closes;
 }
 
@@ -55,6 +58,21 @@ asio::awaitable<bool> answer_control(
     co_return end == reply_end::whole;
 }
 
+asio::awaitable<bool> answer(byte_stream& to, const incoming& came, connection_parts& parts)
+{
+    if (came.is == incoming::kind::malformed) {
+        auto plan = plan_error(refusal(400, "no valid HTTP request"), "");
+        co_await write_reply(to, plan, parts.gates);
+        co_return false;
+    }
+    if (control::owns(came.request.path)) {
+        auto again = co_await answer_control(to, came.request, parts);
+        co_return again;
+    }
+    auto again = co_await answer_api(to, came, parts);
+    co_return again;
+}
+
 asio::awaitable<void> serve_requests(
     byte_stream& stream, connection_parts& parts, std::uint64_t number)
 {
@@ -63,22 +81,10 @@ asio::awaitable<void> serve_requests(
         auto came = co_await reader.next();
         if (came.is == incoming::kind::closed)
             co_return;
-        if (came.is == incoming::kind::malformed) {
-            auto plan = plan_error(refusal(400, "no valid HTTP request"), "");
-            co_await write_reply(stream, plan, parts.gates);
-            co_return;
-        }
         came.request.connection = number;
         came.request.sni = stream.sni();
-        bool too_large = came.is == incoming::kind::too_large;
-        bool again = true;
-        if (control::owns(came.request.path))
-            again = co_await answer_control(stream, came.request, parts);
-        else
-            again = co_await answer_api(stream, came.request, parts, too_large);
-        if (too_large)
-            co_await stream.linger();
-        if (!again || too_large || !came.request.keep_alive)
+        auto again = co_await answer(stream, came, parts);
+        if (!again || !came.request.keep_alive)
             co_return;
     }
 }

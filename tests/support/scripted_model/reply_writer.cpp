@@ -14,6 +14,7 @@ namespace {
 
 // Asio adds the time of a timer to others': max() itself would overflow.
 constexpr std::chrono::hours for_ever{24 * 365};
+constexpr std::string_view last_chunk = "0\r\n\r\n";
 
 void append_chunk(std::string& out, std::string_view bytes, bool chunked)
 {
@@ -37,7 +38,7 @@ bool goes_out_at_once(const reply_timing& timing)
         timing.write_bytes == 0;
 }
 
-// One reply on its way out. Each function says whether to go on; if not, `end_` says why.
+// One reply on its way out; `end_` says why it ended early.
 class running_reply {
 public:
     running_reply(byte_stream& to, const wire_plan& plan, holds& gates)
@@ -46,27 +47,31 @@ public:
 
     asio::awaitable<reply_end> run()
     {
-        const auto& timing = plan_.timing;
-        auto on = co_await before_head();
-        if (!on)
+        auto started = co_await before_head();
+        if (!started)
             co_return end_;
-        if (goes_out_at_once(timing))
-            on = co_await write_whole();
-        else
-            on = co_await write_in_steps();
-        co_return on ? reply_end::whole : end_;
+        if (goes_out_at_once(plan_.timing)) {
+            auto written = co_await write_whole();
+            co_return written ? reply_end::whole : end_;
+        }
+        auto written = co_await write_in_steps();
+        co_return written ? reply_end::whole : end_;
     }
 
 private:
+    // Each says whether to go on.
     asio::awaitable<bool> before_head()
     {
         const auto& timing = plan_.timing;
-        auto on = co_await pause(timing.delay);
-        if (on && !timing.hold.empty() && !timing.hold_after_events)
-            on = co_await gates_.pass(to_, timing.hold);
-        if (on && timing.early_close)
-            on = cut();
-        co_return on;
+        auto waited = co_await pause(timing.delay);
+        if (!waited)
+            co_return false;
+        if (!timing.hold.empty() && !timing.hold_after_events) {
+            auto passed = co_await gates_.pass(to_, timing.hold);
+            if (!passed)
+                co_return false;
+        }
+        co_return timing.early_close ? cut() : true;
     }
 
     asio::awaitable<bool> write_whole()
@@ -75,24 +80,43 @@ private:
         for (const auto& piece : plan_.pieces)
             append_chunk(all, piece, plan_.chunked);
         if (plan_.chunked)
-            all.append("0\r\n\r\n");
-        co_return co_await to_.write(asio::buffer(all));
+            all.append(last_chunk);
+        auto written = co_await to_.write(asio::buffer(all));
+        co_return written;
     }
 
     asio::awaitable<bool> write_in_steps()
     {
-        auto on = co_await to_.write(asio::buffer(plan_.head));
-        if (on)
-            on = co_await pause(plan_.timing.first_byte_delay);
-        for (std::size_t i = 0; on && i <= plan_.pieces.size(); ++i) {
-            on = co_await faults_before(i);
-            if (on && i < plan_.pieces.size())
-                on = co_await write_piece(i);
+        auto written = co_await to_.write(asio::buffer(plan_.head));
+        if (!written)
+            co_return false;
+        auto waited = co_await pause(plan_.timing.first_byte_delay);
+        if (!waited)
+            co_return false;
+        for (std::size_t i = 0; i < plan_.pieces.size(); ++i) {
+            auto on = co_await write_event(i);
+            if (!on)
+                co_return false;
         }
-        constexpr std::string_view last = "0\r\n\r\n";
-        if (on && plan_.chunked)
-            on = co_await to_.write(asio::buffer(last));
-        co_return on;
+        auto on = co_await faults_before(plan_.pieces.size());
+        if (!on || !plan_.chunked)
+            co_return on;
+        auto ended = co_await to_.write(asio::buffer(last_chunk));
+        co_return ended;
+    }
+
+    asio::awaitable<bool> write_event(std::size_t index)
+    {
+        auto on = co_await faults_before(index);
+        if (!on)
+            co_return false;
+        if (index > 0) {
+            auto waited = co_await pause(plan_.timing.between);
+            if (!waited)
+                co_return false;
+        }
+        auto written = co_await write_piece(plan_.pieces[index]);
+        co_return written;
     }
 
     asio::awaitable<bool> faults_before(std::size_t event)
@@ -100,28 +124,30 @@ private:
         const auto& timing = plan_.timing;
         if (timing.cut_after_events == event)
             co_return cut();
-        bool on = true;
-        if (timing.stall_after_events == event)
-            on = co_await pause(for_ever);
-        if (on && timing.hold_after_events == event)
-            on = co_await gates_.pass(to_, timing.hold);
-        if (on && event > 0 && event < plan_.pieces.size())
-            on = co_await pause(timing.between);
-        co_return on;
+        if (timing.stall_after_events == event) {
+            auto endured = co_await pause(for_ever);
+            co_return endured;
+        }
+        if (timing.hold_after_events == event) {
+            auto passed = co_await gates_.pass(to_, timing.hold);
+            co_return passed;
+        }
+        co_return true;
     }
 
-    asio::awaitable<bool> write_piece(std::size_t index)
+    // `piece` belongs to the plan, which outlives the reply.
+    asio::awaitable<bool> write_piece(std::string_view piece)
     {
-        std::string_view piece = plan_.pieces[index];
         auto size = plan_.timing.write_bytes == 0 ? piece.size() : plan_.timing.write_bytes;
-        bool on = true;
-        while (on && !piece.empty()) {
+        while (!piece.empty()) {
             std::string bytes;
             append_chunk(bytes, piece.substr(0, size), plan_.chunked);
             piece.remove_prefix(std::min(size, piece.size()));
-            on = co_await to_.write(asio::buffer(bytes));
+            auto written = co_await to_.write(asio::buffer(bytes));
+            if (!written)
+                co_return false;
         }
-        co_return on;
+        co_return true;
     }
 
     asio::awaitable<bool> pause(std::chrono::milliseconds time)
@@ -129,7 +155,7 @@ private:
         if (time.count() == 0)
             co_return true;
         asio::steady_timer timer{to_.socket().get_executor(), time};
-        auto here = co_await to_.sleep(timer);
+        auto here = co_await to_.stays_until(timer);
         co_return here;
     }
 
