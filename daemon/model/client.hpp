@@ -7,6 +7,8 @@
 
 namespace agentd::model {
 
+struct options;
+
 class client {
 public:
     virtual ~client() = default;
@@ -18,6 +20,10 @@ public:
 
     // Why there can be no reply now ("no credential: ..."); empty when there can be. Any thread.
     [[nodiscard]] virtual std::string degraded() const = 0;
+
+    // From now on asks with `fresh`; requests that run go on with what they began with. Any
+    // thread. Reads the CA file. What has nothing to be told anew ignores it.
+    virtual void reload(const options& fresh) { (void)fresh; }
 };
 
 } // namespace agentd::model

@@ -22,7 +22,7 @@ using bytes = std::shared_ptr<const std::string>;
 // `system` and `tools` encoded JSON arrays. Cache marks are put in by the encoder.
 struct request {
     std::string model;
-    std::int64_t max_tokens = 0;
+    std::int64_t max_tokens = 0; // 0: the configured number
     bytes system;
     bytes tools;
     std::vector<bytes> messages;
@@ -35,15 +35,21 @@ enum class input_state { complete, cut_off, invalid };
 
 struct block {
     block_kind kind = block_kind::other;
-    std::string raw; // the block's JSON, to be echoed byte for byte
+    std::string raw;                // the block's JSON, to be echoed byte for byte
     std::string text;               // of text
     std::string tool_id, tool_name; // of tool_use
-    std::string input;              // of tool_use: a JSON object's bytes; when not complete, what came
+    std::string input; // of tool_use: a JSON object's bytes; when not complete, what came
     input_state input_is = input_state::complete;
 };
 
 enum class stop_reason {
-    end_turn, tool_use, max_tokens, stop_sequence, pause_turn, refusal, context_window_exceeded,
+    end_turn,
+    tool_use,
+    max_tokens,
+    stop_sequence,
+    pause_turn,
+    refusal,
+    context_window_exceeded,
     other, // absent or unknown: as end_turn
 };
 
@@ -70,9 +76,16 @@ struct reply {
     bool replayable = true; // false: a block had a delta of unknown kind (wire reference §3.3)
 };
 
+// What of a reply goes into history: the encoded content array of its blocks' own bytes, texts
+// that are blank left out (the API refuses them). Empty when nothing remains: then there is no
+// assistant message.
+[[nodiscard]] std::string history_content(const reply& what);
+
 // Why there is no reply; final, all retries that are allowed are spent.
 struct failure {
-    std::string type;    // the wire's error.type, or connect_error, tls_error, timeout, protocol_error, no_credential
+    // The wire's error.type, or one of: connect_error, tls_error, timeout, connection_lost (before
+    // a reply or in it), protocol_error, no_credential.
+    std::string type;
     std::string message; // for people; never a credential
     std::optional<int> status;
     std::string request_id;
@@ -88,7 +101,8 @@ public:
     // A piece of visible text of block `index` in attempt `attempt` (from 1).
     virtual void on_text(std::int64_t attempt, std::size_t index, std::string_view text) = 0;
     // The attempt has failed and is tried again after `delay`; what on_text told is void.
-    virtual void on_retry(std::int64_t attempt, const failure& why, std::chrono::milliseconds delay) = 0;
+    virtual void on_retry(
+        std::int64_t attempt, const failure& why, std::chrono::milliseconds delay) = 0;
     // Goes on with another model.
     virtual void on_fallback(std::string_view from, std::string_view to, const failure& why) = 0;
 };
