@@ -49,21 +49,21 @@ public:
     virtual ~job_control() = default;
 
     // Starts (or queues) a background command. Errors: the queue is full, the daemon is stopping.
-    virtual aio::awaitable<base::result<started_job>> start(std::string command,
-                                                            std::chrono::seconds timeout) = 0;
+    virtual aio::awaitable<base::result<started_job>> start(
+        std::string command, std::chrono::seconds timeout) = 0;
     // All jobs of the session, oldest first.
     virtual aio::awaitable<std::vector<job_view>> list() = 0;
     // nullopt: unknown to this session.
     virtual aio::awaitable<std::optional<job_view>> find(base::job_id id) = 0;
     // From `offset` at most `limit` bytes; without `offset` the last `limit` bytes kept.
-    virtual aio::awaitable<base::result<job_output>>
-    read_output(base::job_id id, std::optional<std::uint64_t> offset, std::size_t limit) = 0;
+    virtual aio::awaitable<base::result<job_output>> read_output(
+        base::job_id id, std::optional<std::uint64_t> offset, std::size_t limit) = 0;
     // Stops the tree and goes on when it is gone; the view after that. An ended job: unchanged.
     virtual aio::awaitable<std::optional<job_view>> stop(base::job_id id) = 0;
     // Goes on when any/all of `ids` (empty: all live ones) have ended, at the limit, or when a
     // user's message has come.
-    virtual aio::awaitable<wait_end> wait(std::vector<base::job_id> ids, wait_mode mode,
-                                          std::chrono::seconds limit) = 0;
+    virtual aio::awaitable<wait_end> wait(
+        std::vector<base::job_id> ids, wait_mode mode, std::chrono::seconds limit) = 0;
 };
 
 } // namespace agentd::tools

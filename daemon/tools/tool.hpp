@@ -3,8 +3,10 @@
 #pragma once
 
 #include "aio/awaitable.hpp"
+#include "base/limits.hpp"
 #include "tools/job_control.hpp"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -50,6 +52,7 @@ struct context {
     job_control& jobs;
     aio::blocking_pool& blocking;
     std::vector<std::string> env; // NAME=VALUE of commands, allow-listed already
+    std::chrono::seconds job_timeout = limits::job_timeout; // of a job whose call names none
 };
 
 class tool {
@@ -61,6 +64,9 @@ public:
     // True for what changes files: it starts after all earlier calls of the reply have ended,
     // and later ones start after it.
     [[nodiscard]] virtual bool is_barrier() const { return false; }
+    // True for what gives a file's text: it stays as it is, while in other answers what could
+    // pass for a <background-results> element is made harmless.
+    [[nodiscard]] virtual bool is_exact() const { return false; }
     // Answers one call; on the caller's strand. Throws operation_aborted alone, when cancelled.
     [[nodiscard]] virtual aio::awaitable<answer> run(call what, context& with) const = 0;
 };

@@ -1,0 +1,47 @@
+#include "tools/background_run.hpp"
+
+#include "base/limits.hpp"
+#include "tools/input.hpp"
+#include "tools/job_text.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace agentd::tools {
+
+std::string_view background_run::definition() const
+{
+    return R"json({"name":"background_run","description":"Start a shell command in the background and return at once with its task id. Use it for everything that may take more than a few seconds, and for servers. Go on with other work: its result comes by itself, in <background-results>, before one of your next turns, so there is no need to poll. If there is nothing else to do, end your turn or call wait_background. check_background shows its output at any time, stop_background ends it.","input_schema":{"type":"object","properties":{"command":{"type":"string","description":"The command line, run by sh -c in the workspace; without & at its end."},"timeout_s":{"type":"integer","minimum":0,"description":"Seconds until it is stopped; default 3600 unless configured otherwise, 0 for none."}},"required":["command"],"additionalProperties":false}})json";
+}
+
+aio::awaitable<answer> background_run::run(call what, context& with) const
+{
+    const auto input = read_input(what.input, {"command", "timeout_s"});
+    if (!input)
+        co_return failed(input.error().text);
+    auto command = read_command(*input, with.allowed);
+    if (!command)
+        co_return failed(command.error().text);
+    const auto limit = read_timeout(
+        *input, with.job_timeout, std::chrono::seconds{0}, limits::job_timeout_longest);
+    if (!limit)
+        co_return failed(limit.error().text);
+    co_return co_await start_in_background(std::move(*command), *limit, with);
+}
+
+aio::awaitable<answer> start_in_background(
+    std::string command, std::chrono::seconds timeout, context& with)
+{
+    const auto shown = shown_command(command);
+    const auto started = co_await with.jobs.start(std::move(command), timeout);
+    if (!started)
+        co_return failed(started.error().text);
+    auto text = fmt::format("Background task {} started: {}\n", started->id.str(), shown);
+    if (started->queued)
+        text += "It is queued: as many run as may, it starts when one of them ends. ";
+    text += "Its result will come by itself; no need to poll.";
+    co_return ok(std::move(text));
+}
+
+} // namespace agentd::tools
