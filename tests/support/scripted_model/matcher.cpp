@@ -2,28 +2,18 @@
 #include "matcher.hpp"
 
 #include "message_text.hpp"
+#include "text_findings.hpp"
 
 #include <boost/json/array.hpp>
 
 #include <algorithm>
-#include <regex>
+#include <utility>
 
 namespace agentd::testing {
 
 namespace json = boost::json;
 
 namespace {
-
-using finding = std::optional<std::string>;
-
-// std::regex recurses per character in the worst case; this much text it can bear.
-constexpr std::size_t longest_regex_text = 64U << 10U;
-constexpr std::size_t longest_quote = 600;
-
-std::string quoted(std::string_view text)
-{
-    return "\"" + shortened(text, longest_quote) + "\"";
-}
 
 const json::value& last_message(const matched_request& request)
 {
@@ -54,66 +44,6 @@ std::string system_text(const matched_request& request)
     for (const auto& block : system->get_array())
         texts.emplace_back(text_field(block.get_object(), "text"));
     return joined(texts);
-}
-
-finding lacks(std::string_view field, const std::vector<std::string>& parts, std::string_view text,
-    const variables& known)
-{
-    for (const auto& part : parts) {
-        auto wanted = substituted(std::string_view{part}, known);
-        if (text.find(wanted) == std::string_view::npos)
-            return std::string{field} + ": " + quoted(wanted) + " is not in " + quoted(text);
-    }
-    return std::nullopt;
-}
-
-finding holds(std::string_view field, const std::vector<std::string>& parts, std::string_view text,
-    const variables& known)
-{
-    for (const auto& part : parts) {
-        auto unwanted = substituted(std::string_view{part}, known);
-        if (text.find(unwanted) != std::string_view::npos)
-            return std::string{field} + ": " + quoted(unwanted) + " is in " + quoted(text);
-    }
-    return std::nullopt;
-}
-
-finding lacks_order(
-    const std::vector<std::string>& parts, std::string_view text, const variables& known)
-{
-    std::size_t from = 0;
-    for (const auto& part : parts) {
-        auto wanted = substituted(std::string_view{part}, known);
-        auto at = text.find(wanted, from);
-        if (at == std::string_view::npos)
-            return "contains_in_order: " + quoted(wanted) + " is not in " + quoted(text) +
-                " behind what must come before it";
-        from = at + wanted.size();
-    }
-    return std::nullopt;
-}
-
-// The match of a regex in a text, or a word on why there is none.
-std::optional<std::smatch> search(const std::string& text, const std::string& pattern)
-{
-    std::smatch match;
-    try {
-        if (std::regex_search(text, match, std::regex{pattern}))
-            return match;
-    } catch (const std::regex_error&) { // too complex for this text: as good as no match
-    }
-    return std::nullopt;
-}
-
-finding lacks_matches(const expectation& wanted, std::string_view text, const variables& known)
-{
-    std::string head{text.substr(0, longest_regex_text)};
-    for (const auto& pattern : wanted.matches) {
-        auto filled = substituted(std::string_view{pattern}, known);
-        if (!search(head, filled))
-            return "matches: " + quoted(filled) + " does not match " + quoted(text);
-    }
-    return std::nullopt;
 }
 
 // Results of the last message in the order of the calls they answer.
@@ -235,6 +165,22 @@ finding body_unmet(const expectation& wanted, const matched_request& request)
     return tools_unmet(wanted, body);
 }
 
+finding history_unmet(
+    const expectation& wanted, const matched_request& request, const variables& known)
+{
+    if (wanted.history_contains.empty() && wanted.history_not_contains.empty() &&
+        wanted.history_in_order.empty() && wanted.history_once.empty())
+        return std::nullopt;
+    auto history = history_text(request);
+    if (auto missing = lacks("history_contains", wanted.history_contains, history, known))
+        return missing;
+    if (auto there = holds("history_not_contains", wanted.history_not_contains, history, known))
+        return there;
+    if (auto missing = lacks_order("history_in_order", wanted.history_in_order, history, known))
+        return missing;
+    return not_once(wanted.history_once, history, known);
+}
+
 finding texts_unmet(
     const expectation& wanted, const matched_request& request, const variables& known)
 {
@@ -243,16 +189,11 @@ finding texts_unmet(
         return missing;
     if (auto there = holds("not_contains", wanted.not_contains, last, known))
         return there;
-    if (auto missing = lacks_order(wanted.contains_in_order, last, known))
+    if (auto missing = lacks_order("contains_in_order", wanted.contains_in_order, last, known))
         return missing;
-    if (auto missing = lacks_matches(wanted, last, known))
+    if (auto missing = lacks_matches(wanted.matches, last, known))
         return missing;
-    if (wanted.history_contains.empty() && wanted.history_not_contains.empty())
-        return std::nullopt;
-    auto history = history_text(request);
-    if (auto missing = lacks("history_contains", wanted.history_contains, history, known))
-        return missing;
-    return holds("history_not_contains", wanted.history_not_contains, history, known);
+    return history_unmet(wanted, request, known);
 }
 
 } // namespace
@@ -276,13 +217,12 @@ finding capture(const step& from, const matched_request& request, variables& kno
     if (from.capture.empty())
         return std::nullopt;
     auto whole = last_text(request);
-    std::string text = whole.substr(0, longest_regex_text);
     for (const auto& [name, pattern] : from.capture) {
         auto filled = substituted(std::string_view{pattern}, known);
-        auto match = search(text, filled);
+        auto match = first_group(whole, filled);
         if (!match)
             return "capture." + name + ": " + quoted(filled) + " does not match " + quoted(whole);
-        known.insert_or_assign(name, (*match)[1].str());
+        known.insert_or_assign(name, std::move(*match));
     }
     return std::nullopt;
 }

@@ -33,6 +33,8 @@ struct expectation {
     std::vector<std::string> matches;           ///< regexes over the last user message
     std::vector<std::string> history_contains;  ///< anywhere in the messages
     std::vector<std::string> history_not_contains;
+    std::vector<std::string> history_in_order; ///< anywhere in the messages, in this order
+    std::vector<std::string> history_once;     ///< exactly once in all messages
     std::vector<std::string> system_contains;
     std::vector<std::string> tools;                              ///< names that must be offered
     std::optional<std::vector<result_expectation>> tool_results; ///< all of them, in call order

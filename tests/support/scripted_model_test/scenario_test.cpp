@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -93,8 +94,23 @@ TEST_CASE("scenario: what is not known is refused with its path")
         CAPTURE(text);
         CHECK(fault_of(text).find(fault) != std::string::npos);
     }
+    CHECK(fault_of(R"({"default":{"steps":[{"expect":{"matches":"${id} a+"},)" + std::string{ok} +
+              "}]}}") == "");
     CHECK(fault_of(R"({"default":{"steps":[{)" + std::string{ok} + "}]}}") == "");
     CHECK(fault_of(R"({"default":{"steps":[{"a":1,"b":2}]}})").find('\n') != std::string::npos);
+}
+
+TEST_CASE("scenario: those in tests/support/scenarios are right")
+{
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator{AGENTD_SCENARIOS}) {
+        if (entry.path().extension() != ".json")
+            continue;
+        auto loaded = load_scenario(entry.path().string());
+        CHECK_MESSAGE(loaded.has_value(), (loaded ? "" : loaded.error()));
+        ++count;
+    }
+    CHECK(count > 0);
 }
 
 TEST_CASE("scenario: the first match wins and the default comes last")
@@ -114,6 +130,7 @@ TEST_CASE("matcher: expectations that are met")
     CHECK(missing(R"({"contains_in_order":["bad","1f3a","more","go"]})") == "");
     CHECK(missing(R"({"matches":"id: [0-9a-f]{4}"})") == "");
     CHECK(missing(R"({"history_contains":["do it","ls"]})") == "");
+    CHECK(missing(R"({"history_in_order":["do it","ls","1f3a"],"history_once":"do it"})") == "");
     CHECK(missing(R"({"system_contains":"You","model":"m","stream":true,"max_tokens":7})") == "");
     CHECK(missing(R"({"message_count":3,"last_block_type":"text","tools":["bash"]})") == "");
     CHECK(missing(R"({"headers":{"X-Api-Key":"k","authorization":null}})") == "");
@@ -130,6 +147,8 @@ TEST_CASE("matcher: what is not met says what was wanted and what is there")
     CHECK(missing(R"({"contains_in_order":["1f3a","bad"]})").find("contains_in_order") == 0);
     CHECK(missing(R"({"matches":"^zzz"})").find("matches") == 0);
     CHECK(missing(R"({"history_contains":"zzz"})").find("history_contains") == 0);
+    CHECK(missing(R"({"history_in_order":["ls","do it"]})").find("history_in_order") == 0);
+    CHECK(missing(R"({"history_once":"bash"})") == "history_once: \"bash\" is there 2 times");
     CHECK(missing(R"({"system_contains":"zzz"})").find("system_contains") == 0);
     CHECK(missing(R"({"model":"other"})").find("model") == 0);
     CHECK(missing(R"({"message_count":1})") == "message_count: 1 wanted, is 3");
