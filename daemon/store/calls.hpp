@@ -15,17 +15,21 @@ struct row {
     base::task_id task_id;
     std::string tool_id; // toolu_...
     std::string name;
-    std::string input;   // a JSON object's bytes; "" if what came was none
+    std::string input; // a JSON object's bytes; "" if what came was none
     calls::state state = calls::state::asked;
     std::string text; // the answer
     bool is_error = false;
 };
 
 void insert(connection& db, const base::session_id& id, const row& what);
-void start(connection& db, const base::session_id& id, std::int64_t message_seq, std::int64_t position);
-void finish(connection& db, const base::session_id& id, std::int64_t message_seq, std::int64_t position,
-            std::string_view text, bool is_error);
-// The calls of one reply, in order; of the session's newest reply that has any.
-[[nodiscard]] std::vector<row> of_message(connection& db, const base::session_id& id, std::int64_t message_seq);
+void start(
+    connection& db, const base::session_id& id, std::int64_t message_seq, std::int64_t position);
+void finish(connection& db, const base::session_id& id, std::int64_t message_seq,
+    std::int64_t position, std::string_view text, bool is_error);
+// The calls of one reply, in order.
+[[nodiscard]] std::vector<row> of_message(
+    connection& db, const base::session_id& id, std::int64_t message_seq);
+// The seq of the session's newest reply that has any; 0: none has.
+[[nodiscard]] std::int64_t newest_message(connection& db, const base::session_id& id);
 
 } // namespace agentd::store::calls

@@ -6,15 +6,14 @@
 #include "base/clock.hpp"
 #include "proto/api/types.hpp"
 
+#include <concepts>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
-struct sqlite3;
 struct sqlite3_stmt;
 
 namespace agentd::store {
@@ -35,13 +34,18 @@ public:
     statement& operator=(const statement&) = delete;
 
     statement& bind(std::int64_t value);
+    template <std::integral T>
+    statement& bind(T value)
+    {
+        return bind(static_cast<std::int64_t>(value));
+    }
     statement& bind(double value);
     statement& bind(std::string_view text); // copied
     statement& bind_blob(std::string_view bytes);
     statement& bind_null();
     statement& bind(base::wall_time time); // INTEGER, ms since the epoch
     template <class T>
-    statement& bind(const std::optional<T>& value)
+    statement& bind(const std::optional<T>& value) // absent: NULL
     {
         return value ? bind(*value) : bind_null();
     }
@@ -70,13 +74,15 @@ public:
     virtual ~connection() = default;
     // A statement of this text, prepared once and kept. One use at a time per text.
     virtual statement prepare(std::string_view sql) = 0;
-    virtual void execute(const char* sql) = 0; // no parameters, no rows
+    virtual void execute(const char* sql) = 0;              // no parameters, no rows
     [[nodiscard]] virtual std::int64_t changes() const = 0; // rows changed by the last statement
     [[nodiscard]] virtual std::int64_t last_rowid() const = 0;
 
     // Adds an event to the history in the running transaction; gives it the next seq.
     // Published after the commit. (The writing connection only.)
     virtual base::event_seq append_event(proto::api::event what) = 0;
+    // No event of the running transaction has a smaller seq. (The writing connection only.)
+    [[nodiscard]] virtual base::event_seq first_seq_of_transaction() const = 0;
 };
 
 } // namespace agentd::store

@@ -18,7 +18,7 @@ struct row {
 };
 
 [[nodiscard]] std::optional<row> find(connection& db, std::uint32_t uid, std::string_view path,
-                                      std::string_view key, base::wall_time now);
+    std::string_view key, base::wall_time now);
 void insert(connection& db, const row& what, base::wall_time now);
 void purge(connection& db, base::wall_time now);
 

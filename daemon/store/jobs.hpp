@@ -9,7 +9,7 @@ namespace agentd::store::jobs {
 struct row {
     proto::api::job shown;
     std::uint32_t owner_uid = 0;
-    std::int64_t timeout_s = 0; // 0: none
+    std::int64_t timeout_s = 0;             // 0: none
     std::string preview_head, preview_tail; // what its notification quotes; bytes as written
     // To recognise its processes after a crash: never signal a number alone.
     std::int64_t pid = 0, pid_start = 0;
@@ -27,12 +27,12 @@ struct filter {
 
 [[nodiscard]] bool insert(connection& db, const row& what); // false: the id is taken
 [[nodiscard]] std::optional<row> find(connection& db, const base::job_id& id);
-[[nodiscard]] std::vector<proto::api::job> list(connection& db, const filter& which); // newest first
+[[nodiscard]] std::vector<proto::api::job> list(
+    connection& db, const filter& which); // newest first
 [[nodiscard]] std::vector<std::string> ids_with_prefix(connection& db, std::string_view prefix,
-                                                       std::optional<std::uint32_t> owner_uid,
-                                                       std::size_t limit);
+    std::optional<std::uint32_t> owner_uid, std::size_t limit);
 void start(connection& db, const base::job_id& id, base::wall_time now, std::int64_t pid,
-           std::int64_t pid_start, std::string_view boot_id);
+    std::int64_t pid_start, std::string_view boot_id);
 // Writes the end (all of `shown` from state on, the preview). False if it had ended already.
 [[nodiscard]] bool finish(connection& db, const row& ended);
 // Jobs that are queued or running: of one task, of one session, of all.

@@ -24,18 +24,21 @@ struct epoch {
 // Appends with the next seq of the session, which it returns; counts it in the session.
 [[nodiscard]] std::int64_t append(connection& db, const base::session_id& id, const row& what);
 // Replaces the content of an unanswered message / marks it answered.
-void rewrite(connection& db, const base::session_id& id, std::int64_t seq, std::string_view content);
+void rewrite(
+    connection& db, const base::session_id& id, std::int64_t seq, std::string_view content);
 void mark_answered(connection& db, const base::session_id& id, std::int64_t seq);
 // The message belongs to no epoch from `epoch` on (a refused one; what was summarised).
 void end_at(connection& db, const base::session_id& id, std::int64_t seq, std::int64_t epoch);
 
 // What a request of that epoch is made of, in order.
-[[nodiscard]] std::vector<row> history(connection& db, const base::session_id& id, std::int64_t epoch);
+[[nodiscard]] std::vector<row> history(
+    connection& db, const base::session_id& id, std::int64_t epoch);
 // A page of all epochs, oldest first.
-[[nodiscard]] std::vector<proto::api::message> list(connection& db, const base::session_id& id,
-                                                    std::int64_t after_seq, std::size_t limit);
+[[nodiscard]] std::vector<proto::api::message> list(
+    connection& db, const base::session_id& id, std::int64_t after_seq, std::size_t limit);
 
 void insert_epoch(connection& db, const base::session_id& id, const epoch& what);
-[[nodiscard]] std::optional<epoch> find_epoch(connection& db, const base::session_id& id, std::int64_t number);
+[[nodiscard]] std::optional<epoch> find_epoch(
+    connection& db, const base::session_id& id, std::int64_t number);
 
 } // namespace agentd::store::messages

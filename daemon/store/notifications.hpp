@@ -15,8 +15,8 @@ struct row {
     base::session_id session_id;
     base::task_id task_id; // the job's task / the task the message was sent to
     notifications::kind kind = notifications::kind::job_ended;
-    base::job_id job_id; // of job_ended
-    std::string text;    // of user_message
+    base::job_id job_id;          // of job_ended
+    std::string text;             // of user_message
     std::int64_t message_seq = 0; // of the unanswered user message that carries it; 0: none yet
 };
 
@@ -24,11 +24,13 @@ struct row {
 [[nodiscard]] std::int64_t queue(connection& db, const row& what);
 // All that is not delivered, oldest first (also what an unanswered message carries).
 [[nodiscard]] std::vector<row> undelivered(connection& db, const base::session_id& id);
-// The message with this seq carries it / no message does any more (a refused one).
+// The message with this seq carries it / no message does any more (a refused one): what it
+// carried is undelivered again.
 void attach(connection& db, std::int64_t id, std::int64_t message_seq);
 void detach_all(connection& db, const base::session_id& id, std::int64_t message_seq);
-// Marks delivered what the message carries; the ids.
-[[nodiscard]] std::vector<row> deliver(connection& db, const base::session_id& id, std::int64_t message_seq);
+// Marks delivered what the message carries, and gives it, oldest first.
+[[nodiscard]] std::vector<row> deliver(
+    connection& db, const base::session_id& id, std::int64_t message_seq);
 // Undelivered user messages to a task.
 [[nodiscard]] std::int64_t count_messages(connection& db, const base::task_id& id);
 // Undelivered ones of any kind that no message carries yet.

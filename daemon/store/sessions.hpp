@@ -24,11 +24,12 @@ struct filter {
 [[nodiscard]] std::vector<row> list(connection& db, const filter& which);
 // Ids that begin with `prefix` (any kind's id table has this), at most `limit`.
 [[nodiscard]] std::vector<std::string> ids_with_prefix(connection& db, std::string_view prefix,
-                                                       std::optional<std::uint32_t> owner_uid,
-                                                       std::size_t limit);
+    std::optional<std::uint32_t> owner_uid, std::size_t limit);
 void set_state(connection& db, const base::session_id& id, proto::api::session_state state);
-void set_model(connection& db, const base::session_id& id, std::string_view model, std::int64_t epoch);
-void add_usage(connection& db, const base::session_id& id, const proto::api::usage& more, double cost_usd);
+void set_model(
+    connection& db, const base::session_id& id, std::string_view model, std::int64_t epoch);
+void add_usage(
+    connection& db, const base::session_id& id, const proto::api::usage& more, double cost_usd);
 // Removes it and all that belongs to it (tasks, messages, jobs, calls, notifications); events stay.
 void remove(connection& db, const base::session_id& id);
 // Those with a task that is queued, running or waiting, or with a live job: work after a restart.

@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ enum class errc {
     newer,        // the schema was written by a newer agentd
     not_opened,   // the file cannot be opened at all
     closed,       // the store is shutting down
+    overloaded,   // limits::store_queue works wait already; this one was not taken
+    failed,       // the work broke a rule of the schema or threw: a bug, undone
 };
 [[nodiscard]] std::string_view error_text(errc);
 
@@ -38,9 +41,26 @@ namespace agentd::store {
 
 // Every transaction has a name: logs, fail points and tests speak of it.
 enum class step {
-    submit_task, add_message, request_cancel, delete_session, remember_key,
-    start_task, begin_turn, complete_reply, begin_call, finish_call, wait_for_jobs, wake_task,
-    finish_task, new_epoch, queue_job, start_job, finish_job, recover, daemon_event, purge,
+    submit_task,
+    add_message,
+    request_cancel,
+    delete_session,
+    remember_key,
+    start_task,
+    begin_turn,
+    complete_reply,
+    begin_call,
+    finish_call,
+    wait_for_jobs,
+    wake_task,
+    finish_task,
+    new_epoch,
+    queue_job,
+    start_job,
+    finish_job,
+    recover,
+    daemon_event,
+    purge,
 };
 [[nodiscard]] std::string_view to_string(step);
 
@@ -49,16 +69,29 @@ enum class durability { power_loss, process_death };
 
 using committed_events = std::shared_ptr<const std::vector<proto::api::event>>;
 
+// Numbers of events that were perhaps given to somebody before a power loss took them: they
+// are never used (again), both ends included.
+struct seq_jump {
+    base::event_seq first = 0;
+    base::event_seq last = 0;
+};
+
+// What tests and tools set differently.
+struct options {
+    std::string boot_id; // of this run of the machine; empty: the kernel's
+};
+
 class store {
 public:
     // Opens (or creates, or migrates after a backup) FOLDER/agentd.db and starts the threads.
-    static base::result<std::unique_ptr<store>> open(const std::string& folder);
+    // FOLDER is made if need be (0700); the caller holds the lock on it.
+    static base::result<std::unique_ptr<store>> open(const std::string& folder, options how = {});
     virtual ~store() = default; // finishes what was handed in
 
     // Runs `work(connection&)` as one transaction and gives its value once it is committed.
     // A failing database is an error (errc); nothing of the work has then happened. If the value
     // is itself a result<> holding an error, the work is rolled back and the error given.
-    // Not interrupted by cancellation once handed in.
+    // Not interrupted by cancellation once handed in: a commit that happened is always told.
     template <class Work>
     aio::awaitable<work_result<Work>> write(step name, durability keep, Work work);
 
@@ -70,12 +103,25 @@ public:
     // only hand them on. Set once, before the first write.
     virtual void on_events(std::function<void(committed_events)> sink) = 0;
 
-    // Why writes fail now; empty when they do not. Any thread.
+    // Why writes fail now; empty when they do not. While they fail the store tries by itself,
+    // once a second, whether the disk is back. Any thread.
     [[nodiscard]] virtual std::string degraded() const = 0;
 
+    // What open() had to leave out of the history: the machine went down without an orderly
+    // stop (for daemon.recovered). Any thread.
+    [[nodiscard]] virtual std::optional<seq_jump> jump() const = 0;
+
 protected:
+    // Each unit is answered exactly once, by complete() or fail(), on the store's thread or
+    // (refused: closed, overloaded) on the caller's.
     virtual void push_write(step name, durability keep, std::unique_ptr<unit_of_work> work) = 0;
     virtual void push_read(std::unique_ptr<unit_of_work> work) = 0;
+
+private:
+    template <class Work>
+    struct start_write;
+    template <class Work>
+    struct start_read;
 };
 
 } // namespace agentd::store

@@ -32,23 +32,24 @@ struct filter {
 [[nodiscard]] std::optional<row> find(connection& db, const base::task_id& id);
 [[nodiscard]] std::vector<proto::api::task> list(connection& db, const filter& which);
 [[nodiscard]] std::vector<std::string> ids_with_prefix(connection& db, std::string_view prefix,
-                                                       std::optional<std::uint32_t> owner_uid,
-                                                       std::size_t limit);
+    std::optional<std::uint32_t> owner_uid, std::size_t limit);
 // The task of the session that is running or waiting; the oldest queued one.
 [[nodiscard]] std::optional<row> open_of(connection& db, const base::session_id& id);
 [[nodiscard]] std::optional<row> next_queued(connection& db, const base::session_id& id);
 [[nodiscard]] std::int64_t count(connection& db, proto::api::task_state state);
 
 // Each changes only a task that is in one of the states it may come from, and says whether it did.
-[[nodiscard]] bool start(connection& db, const base::task_id& id, base::wall_time now);     // queued -> running
-[[nodiscard]] bool set_waiting(connection& db, const base::task_id& id, bool waiting);      // running <-> waiting
-[[nodiscard]] bool request_cancel(connection& db, const base::task_id& id);                 // any but ended
+[[nodiscard]] bool start(
+    connection& db, const base::task_id& id, base::wall_time now); // queued -> running
+[[nodiscard]] bool set_waiting(
+    connection& db, const base::task_id& id, bool waiting);                 // running <-> waiting
+[[nodiscard]] bool request_cancel(connection& db, const base::task_id& id); // any but ended
 [[nodiscard]] bool finish(connection& db, const base::task_id& id, proto::api::task_state end,
-                          const std::optional<proto::api::task_error>& error, base::wall_time now);
+    const std::optional<proto::api::task_error>& error, base::wall_time now);
 
 // After a complete reply: one more turn, its usage, its stop reason; text, if it had any, is the result.
-void add_turn(connection& db, const base::task_id& id, const proto::api::usage& used, double cost_usd,
-              std::string_view stop_reason, const std::optional<std::string>& text);
+void add_turn(connection& db, const base::task_id& id, const proto::api::usage& used,
+    double cost_usd, std::string_view stop_reason, const std::optional<std::string>& text);
 void set_elapsed(connection& db, const base::task_id& id, std::int64_t elapsed_ms);
 void set_unclean_ends(connection& db, const base::task_id& id, std::int64_t ends);
 

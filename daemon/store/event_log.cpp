@@ -1,0 +1,101 @@
+#include "store/event_log.hpp"
+
+#include "store/events.hpp"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace agentd::store {
+namespace {
+
+// Numbers reserved with one synced commit: seldom enough to cost nothing, and the largest
+// hole that a power loss makes.
+constexpr base::event_seq reserve_step = 1U << 18;
+// The most that one commit may use; less than what is reserved before it.
+constexpr base::event_seq events_per_commit = 1U << 17;
+
+// What the table `meta` keeps of the numbers.
+struct stored {
+    std::string boot_id; // of the run of the machine that has the store open; empty: closed
+    base::event_seq floor = 1;
+    base::event_seq reserved = 0;
+};
+
+stored load(sqlite_connection& db)
+{
+    auto row = db.prepare("SELECT boot_id, seq_floor, seq_reserved FROM meta");
+    if (!row.next())
+        return {};
+    return {row.text(0), static_cast<base::event_seq>(row.integer(1)),
+        static_cast<base::event_seq>(row.integer(2))};
+}
+
+void save(sqlite_connection& db, const stored& what)
+{
+    db.set_synced(true);
+    db.prepare("UPDATE meta SET boot_id = ?, seq_floor = ?, seq_reserved = ?")
+        .bind(what.boot_id)
+        .bind(what.floor)
+        .bind(what.reserved)
+        .run();
+}
+
+} // namespace
+
+event_log::event_log(sqlite_connection& db, const std::string& boot_id)
+{
+    stored state = load(db);
+    const auto follows = std::max(events::newest(db) + 1, state.floor);
+    const bool lost_power = !state.boot_id.empty() && state.boot_id != boot_id;
+    if (lost_power && state.reserved >= follows) {
+        jump_ = seq_jump{follows, state.reserved};
+        next_ = state.reserved + 1;
+    } else {
+        next_ = follows;
+    }
+    reserved_ = next_ + reserve_step;
+    save(db, {boot_id, next_, reserved_});
+}
+
+base::event_seq event_log::append(sqlite_connection& db, proto::api::event what)
+{
+    if (next_ > reserved_)
+        throw sqlite_error{SQLITE_TOOBIG, "cannot append an event: too many in one transaction"};
+    what.seq = next_;
+    events::insert(db, what);
+    ++next_;
+    fresh_.push_back(std::move(what));
+    return next_ - 1;
+}
+
+void event_log::rewind(std::size_t mark)
+{
+    next_ -= fresh_.size() - mark;
+    fresh_.resize(mark);
+}
+
+void event_log::make_room(sqlite_connection& db)
+{
+    if (next_ + events_per_commit <= reserved_)
+        return;
+    const auto more = next_ + reserve_step;
+    db.set_synced(true);
+    db.prepare("UPDATE meta SET seq_reserved = ?").bind(more).run();
+    reserved_ = more;
+}
+
+committed_events event_log::take()
+{
+    if (fresh_.empty())
+        return nullptr;
+    return std::make_shared<const std::vector<proto::api::event>>(std::exchange(fresh_, {}));
+}
+
+void event_log::close(sqlite_connection& db)
+{
+    save(db, {"", next_, 0});
+}
+
+} // namespace agentd::store

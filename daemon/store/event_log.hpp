@@ -1,0 +1,52 @@
+// The numbers of events, and the events of the running commit on their way to the followers.
+// On the writing thread.
+//
+// `seq` is gapless and never used twice. Three cases at open():
+// 1. the store was closed: the next number follows the newest event;
+// 2. the process died: the same, since a commit survives that;
+// 3. the machine went down: commits that were not synced may be lost although followers saw
+//    their events. So a number beyond all that were ever given out (`reserved`, synced before
+//    it is passed) is kept, and the next number follows that one.
+#pragma once
+
+#include "proto/api/types.hpp"
+#include "store/sqlite.hpp"
+#include "store/store.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agentd::store {
+
+class event_log {
+public:
+    // Reads where the history stands and marks the database as in use (one synced commit).
+    // Throws sqlite_error.
+    event_log(sqlite_connection& db, const std::string& boot_id);
+
+    base::event_seq append(sqlite_connection& db, proto::api::event what);
+    [[nodiscard]] base::event_seq next() const { return next_; }
+    [[nodiscard]] std::optional<seq_jump> jump() const { return jump_; }
+
+    // How many events the running transaction has; back to that many, numbers included.
+    [[nodiscard]] std::size_t mark() const { return fresh_.size(); }
+    void rewind(std::size_t mark);
+    // Before a transaction: reserves more numbers if need be (a synced commit of its own).
+    void make_room(sqlite_connection& db);
+    // After the commit: the events to publish; null when there are none.
+    [[nodiscard]] committed_events take();
+
+    // The last thing before an orderly end.
+    void close(sqlite_connection& db);
+
+private:
+    base::event_seq next_ = 1;
+    base::event_seq reserved_ = 0; // the highest number that may be given out
+    std::optional<seq_jump> jump_;
+    std::vector<proto::api::event> fresh_;
+};
+
+} // namespace agentd::store

@@ -1,0 +1,81 @@
+#include "store/schema.hpp"
+
+#include "base/log.hpp"
+#include "base/unique_fd.hpp"
+#include "store/schema_v1.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+namespace agentd::store::schema {
+namespace {
+
+constexpr std::int64_t application_id = 0x61676e74; // "agnt"
+
+constexpr step all_steps[] = {v1};
+
+// A whole, consistent copy under another name; complete or not there. VACUUM INTO accepts an
+// empty file, which is made here so that its mode is ours.
+base::result<> back_up(sqlite_connection& db, const std::string& file, std::int64_t version)
+{
+    const auto target = fmt::format("{}.v{}.backup", file, version);
+    const auto fresh = target + ".new";
+    const base::unique_fd made{::open(fresh.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600)};
+    if (!made)
+        return std::unexpected(
+            base::error{errc::io, base::system_error("back up the state", errno).text});
+    db.prepare("VACUUM INTO ?").bind(fresh).run();
+    if (::fsync(made.get()) != 0 || ::rename(fresh.c_str(), target.c_str()) != 0)
+        return std::unexpected(
+            base::error{errc::io, base::system_error("back up the state", errno).text});
+    log::info("store.backup", {}, "state of version {} copied to {}", version, target);
+    return {};
+}
+
+base::result<> check_origin(sqlite_connection& db, std::int64_t version, std::size_t newest)
+{
+    const auto origin = db.number("PRAGMA application_id");
+    const bool empty = db.number("SELECT count(*) FROM sqlite_schema") == 0;
+    if (origin != application_id && !(empty && version == 0))
+        return std::unexpected(base::error{
+            errc::not_opened, "cannot open the state: the database is another program's"});
+    if (version > static_cast<std::int64_t>(newest))
+        return std::unexpected(base::error{errc::newer,
+            fmt::format("cannot open the state: its version {} is newer than this agentd's {}",
+                version, newest)});
+    return {};
+}
+
+} // namespace
+
+std::span<const step> steps()
+{
+    return all_steps;
+}
+
+base::result<> migrate(sqlite_connection& db, const std::string& file, std::span<const step> steps)
+{
+    const auto version = db.number("PRAGMA user_version");
+    if (auto known = check_origin(db, version, steps.size()); !known)
+        return known;
+    if (version == static_cast<std::int64_t>(steps.size()))
+        return {};
+    if (version > 0)
+        if (auto kept = back_up(db, file, version); !kept)
+            return kept;
+    // All steps in one transaction, synced: the old version or the new one, nothing between.
+    db.set_synced(true);
+    db.execute("BEGIN IMMEDIATE");
+    for (const step sql : steps.subspan(static_cast<std::size_t>(version)))
+        db.execute(sql);
+    db.execute(fmt::format("PRAGMA application_id = {}", application_id).c_str());
+    db.execute(fmt::format("PRAGMA user_version = {}", steps.size()).c_str());
+    db.execute("COMMIT");
+    return {};
+}
+
+} // namespace agentd::store::schema

@@ -1,0 +1,74 @@
+// The writing thread: takes all works that wait, runs them as one transaction, commits,
+// publishes their events, tells their callers. Each work stands in a savepoint, so that one
+// that fails takes nothing of its neighbours with it.
+#pragma once
+
+#include "base/limits.hpp"
+#include "store/checkpointer.hpp"
+#include "store/event_log.hpp"
+#include "store/sqlite.hpp"
+#include "store/store.hpp"
+#include "store/work_queue.hpp"
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace agentd::store {
+
+class writer {
+public:
+    // Starts the thread. Throws sqlite_error.
+    writer(
+        std::unique_ptr<sqlite_connection> db, const std::string& file, const std::string& boot_id);
+    // Finishes what was handed in; then marks the store closed.
+    ~writer();
+    writer(const writer&) = delete;
+    writer& operator=(const writer&) = delete;
+
+    // Any thread. Refused works fail here.
+    void push(step name, durability keep, std::unique_ptr<unit_of_work> work);
+    void on_events(std::function<void(committed_events)> sink);
+    [[nodiscard]] std::string degraded() const;
+    [[nodiscard]] std::optional<seq_jump> jump() const { return jump_; }
+
+private:
+    struct pending {
+        step name{};
+        durability keep{};
+        std::unique_ptr<unit_of_work> work;
+        std::optional<base::error> failure; // its own, not the database's
+    };
+    using batch = std::vector<pending>;
+
+    void main();
+    void run_batch(batch& works);
+    // Everything up to and with COMMIT; the error that undid all of it.
+    [[nodiscard]] std::optional<base::error> transact(batch& works);
+    void run_one(pending& item, bool alone);
+    // The work itself; false when it is to be rolled back.
+    [[nodiscard]] bool attempt(pending& item);
+    void roll_back();
+    // While degraded: a small write that tells whether the disk is back.
+    void probe();
+    void note_outcome(const std::optional<base::error>& failure, std::string_view what);
+    void watch_log(int pages);
+
+    std::unique_ptr<sqlite_connection> db_;
+    event_log log_;
+    const std::optional<seq_jump> jump_;
+    checkpointer checkpointer_;
+    bool log_too_long_ = false;
+    work_queue<pending> queue_{limits::store_queue};
+    std::function<void(committed_events)> sink_;
+
+    mutable std::mutex mutex_; // of degraded_
+    std::string degraded_;
+    bool failing_ = false; // degraded_ is not empty; the thread's own
+    std::jthread thread_;
+};
+
+} // namespace agentd::store
