@@ -19,6 +19,12 @@ inline constexpr auto api_header_deadline = 10s;
 inline constexpr auto api_body_deadline = 60s; // 8 MiB over a local socket takes milliseconds
 inline constexpr auto api_write_stall = 30s;
 inline constexpr auto api_idle = 75s; // longer than the pause of a polling client
+inline constexpr auto api_linger = 2s; // for a client that still sends what was refused
+inline constexpr std::size_t api_linger_bytes = 256U << 20;
+inline constexpr std::size_t api_refusals = 64; // connections over the cap that hear why
+inline constexpr std::size_t output_read_bytes = 8U << 20; // of a job, in one answer
+inline constexpr std::size_t output_piece_bytes = 256U << 10;
+inline constexpr std::size_t event_page = 256; // events read from the store at once
 inline constexpr auto heartbeat = 15s;
 inline constexpr std::size_t live_events_bytes = 4U << 20; // unsent, per reader; then "lagged"
 inline constexpr std::size_t list_items = 200;             // most of one page; default 50
@@ -46,6 +52,7 @@ inline constexpr std::size_t calls_at_once = 8;
 inline constexpr std::size_t notice_preview_chars = 2000;
 inline constexpr std::size_t notice_element_chars = 20'000;
 inline constexpr std::size_t command_chars = 80;
+inline constexpr std::size_t quoted_input_bytes = 500; // of a broken tool input, in its answer
 inline constexpr std::size_t jobs_listed_to_model = 200; // one line each in check_background
 inline constexpr std::size_t session_signals = 4096; // far above all jobs and messages of a session
 
@@ -99,6 +106,12 @@ inline constexpr std::size_t reply_header_bytes = 64U << 10;
 inline constexpr std::size_t error_body_bytes = 64U << 10;
 inline constexpr std::size_t request_bytes = 32U << 20;
 inline constexpr auto connection_idle = 60s;
+inline constexpr std::size_t idle_connections = 128; // kept open, per origin; a burst leaves no more
+inline constexpr auto rate_gate_spacing = 25ms; // between those who waited for the same limit
+inline constexpr std::size_t malformed_replies = 3; // in a row; the server will not learn
+inline constexpr std::size_t interim_replies = 16;  // 1xx before the reply
+inline constexpr auto reply_drain = 200ms; // for the end of a reply that is complete already
+inline constexpr std::size_t overloads_before_fallback = 3; // in a row, while there is another model
 
 // --- agentctl
 inline constexpr auto client_connect_deadline = 5s; // a local socket; a full backlog is waited for
