@@ -38,6 +38,10 @@ inline constexpr std::size_t env_bytes = 1U << 20;        // 2 MiB in all
 inline constexpr std::size_t workdir_bytes = 4095;        // PATH_MAX without its NUL
 inline constexpr std::size_t model_name_bytes = 256;
 inline constexpr std::size_t idempotency_key_bytes = 255;
+inline constexpr std::size_t tail_bytes = 8U << 20;    // looked through for tail_lines
+inline constexpr std::size_t jobs_of_session = 100'000; // whose output goes with their session
+inline constexpr auto output_recheck = 50ms; // of a followed job whose output has not begun
+inline constexpr auto kill_deadline = 60s;   // one POST .../kill; the job's end comes as an event
 inline constexpr auto wait_longest = 600s; // one GET .../wait; clients ask again
 
 // --- Sessions and turns (DESIGN §3-5)

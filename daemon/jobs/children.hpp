@@ -21,11 +21,14 @@
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
+
+struct rusage;
 
 namespace agentd::jobs {
 
-// What reaped processes of one command have used.
+// What reaped processes have used: their time summed, the largest resident size of one.
 struct usage {
     std::chrono::microseconds cpu{0};
     std::int64_t peak_bytes = 0;
@@ -33,44 +36,44 @@ struct usage {
     void add(const usage& other);
 };
 
+[[nodiscard]] usage usage_of(const rusage& from);
+
 class children {
 public:
     // `space` tells the commands of this daemon from another one's (see mark_space).
-    explicit children(std::uint32_t space) : space_(space) {}
+    explicit children(std::uint32_t space);
 
     // Starts a leader under a new mark; both are known until reap().
-    base::result<launched> launch(const launch_plan& plan);
-    // Takes the leader off the list in one step with `collect`, which has to wait for it.
-    // Gives what the orphans of its tree have used. Its mark is forgotten.
-    usage reap(const launched& leader, const std::function<void()>& collect);
+    base::result<launched> launch(launch_plan plan);
+    // Takes the leader off the list in one step with `collect`, which waits for it. Its mark is
+    // forgotten; gives what the orphans of its tree have used.
+    usage reap(const launched_id& leader, const std::function<void()>& collect);
 
-    // The living orphans that carry `mark`, after the dead ones have been reaped.
-    [[nodiscard]] std::vector<pid_t> orphans(std::uint64_t mark);
-    // Reaps dead orphans, and kills living ones whose command has ended: nothing is left to
-    // wait for them. After each SIGCHLD.
+    // The living orphans of one command, after the dead ones have been reaped: those that carry
+    // `mark`, and those that carry none but have `variable` (NAME=VALUE) in their environment.
+    [[nodiscard]] std::vector<pid_t> orphans(std::uint64_t mark, std::string_view variable);
+    // Reaps dead orphans, and kills living ones whose command has ended: nobody waits for them.
+    // After each SIGCHLD.
     void sweep();
 
     [[nodiscard]] std::size_t leaders() const;
 
 private:
-    struct leader {
-        std::uint64_t mark;
-    };
-
     [[nodiscard]] std::vector<pid_t> list_locked() const; // children that are no leaders
     bool reap_if_dead_locked(pid_t pid);
 
-    const std::uint32_t space_;
-    std::uint32_t next_ = 0;
+    const std::uint64_t prefix_; // of all marks of this daemon
+    std::uint32_t number_ = 0;
     mutable std::mutex lock_;
-    std::unordered_map<pid_t, leader> leaders_;
-    std::unordered_map<std::uint64_t, usage> used_; // by mark: what reaped orphans have used
+    std::unordered_set<pid_t> leaders_;
+    std::unordered_map<std::uint64_t, usage> used_; // by mark of a leader: its orphans' use
 };
 
 // A number of a state folder, the same after a restart.
 [[nodiscard]] std::uint32_t mark_space(std::string_view folder);
 
-// The mark of a process; 0: none, or it is gone.
+// The mark of a process, dead but unreaped ones included; 0: none, or it is gone.
 [[nodiscard]] std::uint64_t mark_of(pid_t pid);
+[[nodiscard]] bool is_mark(std::uint64_t limit);
 
 } // namespace agentd::jobs

@@ -46,9 +46,10 @@ public:
     environment(const environment&) = delete;
     environment& operator=(const environment&) = delete;
 
-    // Makes the spool's folder and starts reaping orphans. Before the first command.
+    // Makes the spool's folder and starts reaping orphans. Before the first command, before the
+    // loop runs or on its one thread. Blocks shortly.
     base::result<> open();
-    // After the last command has ended.
+    // After the last command has ended; needed after open(). From any strand.
     aio::awaitable<> close();
 
     aio::executor io;
@@ -60,7 +61,10 @@ public:
     jobs::children children;
 
 private:
-    aio::task_group reaping_;
+    aio::awaitable<> stop_reaping();
+
+    aio::executor strand_; // of the reaping
+    aio::task reaping_;
 };
 
 } // namespace agentd::jobs

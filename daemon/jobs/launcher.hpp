@@ -26,11 +26,16 @@ struct launch_plan {
     int cgroup_fd = -1; // the leaf it is born in; -1: where agentd is
 };
 
-struct launched {
-    pid_t pid = 0; // a session and process group of its own; unreaped
+struct launched_id {
+    pid_t pid = 0; // also of its session and process group, until it is reaped
     std::uint64_t mark = 0;
-    base::unique_fd pidfd;
-    base::unique_fd output; // reads what it writes to 1 and 2; non-blocking
+};
+
+struct launched {
+    launched_id id{};
+    base::unique_fd pidfd{};
+    base::unique_fd watch{};  // a second pidfd, for waiting without reaping
+    base::unique_fd output{}; // reads what it writes to 1 and 2; non-blocking
 };
 
 // An error says which step failed and why: "cannot run /bin/sh: Permission denied", "cannot

@@ -49,8 +49,10 @@ public:
 
     // Whether it is a place by now; false while queued.
     [[nodiscard]] bool granted() const;
-    // Goes on once it is. Throws operation_aborted when cancelled.
-    aio::awaitable<> wait();
+    // Goes on once it is, or leave() was called. Throws operation_aborted when cancelled.
+    aio::awaitable<> wait() const;
+    // Wakes who waits although nothing was granted; destroying it then leaves the queue.
+    void leave();
 
 private:
     friend class places;

@@ -76,12 +76,13 @@ public:
     aio::awaitable<> remove(base::job_id id);
 
     // Bytes in the folder, for figures. Any thread.
-    [[nodiscard]] std::size_t bytes_used() const;
+    [[nodiscard]] std::uint64_t bytes_used() const;
+
+    struct state; // of the parts of the spool
 
 private:
     friend class spool_log;
-    struct state;
-    std::unique_ptr<state> state_;
+    std::shared_ptr<state> state_; // shared: work that was handed in outlives its caller
 };
 
 } // namespace agentd::jobs

@@ -1,0 +1,153 @@
+#include "jobs/children.hpp"
+
+#include "jobs/procfs.hpp"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+
+namespace agentd::jobs {
+namespace {
+
+// A mark: a bit that tells it from a real limit, the daemon's space, a number.
+constexpr std::uint64_t mark_bit = std::uint64_t{1} << 52;
+constexpr int space_shift = 32;
+constexpr std::uint32_t space_bits = (1U << 20) - 1;
+
+// A dead child's use; it stays a zombie unless `take`. False: it lives, or is no child of ours.
+bool wait_for(pid_t pid, bool take, usage& used)
+{
+    siginfo_t info{};
+    rusage of{};
+    const int flags = WEXITED | WNOHANG | (take ? 0 : WNOWAIT);
+    if (::syscall(SYS_waitid, P_PID, pid, &info, flags, &of) != 0 || info.si_pid != pid)
+        return false;
+    used = usage_of(of);
+    return true;
+}
+
+} // namespace
+
+usage usage_of(const rusage& from)
+{
+    using std::chrono::microseconds;
+    using std::chrono::seconds;
+    constexpr std::int64_t kib = 1024;
+    usage used;
+    used.cpu = seconds{from.ru_utime.tv_sec} + microseconds{from.ru_utime.tv_usec} +
+        seconds{from.ru_stime.tv_sec} + microseconds{from.ru_stime.tv_usec};
+    used.peak_bytes = from.ru_maxrss * kib;
+    return used;
+}
+
+void usage::add(const usage& other)
+{
+    cpu += other.cpu;
+    peak_bytes = std::max(peak_bytes, other.peak_bytes);
+}
+
+std::uint32_t mark_space(std::string_view folder)
+{
+    // FNV-1a: the same in every run, which std::hash need not be.
+    std::uint32_t hash = 2166136261U;
+    for (const char c : folder)
+        hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+    return hash & space_bits;
+}
+
+std::uint64_t mark_of(pid_t pid)
+{
+    rlimit64 limit{};
+    if (::prlimit64(pid, RLIMIT_RTTIME, nullptr, &limit) != 0)
+        return mark_from_limits(pid); // another user's: its limits can still be read as a text
+    return is_mark(limit.rlim_cur) ? limit.rlim_cur : 0;
+}
+
+bool is_mark(std::uint64_t limit)
+{
+    return (limit >> 52) == 1;
+}
+
+children::children(std::uint32_t space)
+    : prefix_(mark_bit | (std::uint64_t{space & space_bits} << space_shift))
+{}
+
+base::result<launched> children::launch(launch_plan plan)
+{
+    const std::lock_guard hold{lock_};
+    plan.mark = prefix_ | ++number_;
+    auto child = jobs::launch(plan);
+    if (child) {
+        leaders_.insert(child->id.pid);
+        used_.emplace(plan.mark, usage{});
+    }
+    return child;
+}
+
+usage children::reap(const launched_id& leader, const std::function<void()>& collect)
+{
+    const std::lock_guard hold{lock_};
+    collect();
+    leaders_.erase(leader.pid);
+    const auto entry = used_.extract(leader.mark);
+    return entry ? entry.mapped() : usage{};
+}
+
+std::vector<pid_t> children::orphans(std::uint64_t mark, std::string_view variable)
+{
+    const std::lock_guard hold{lock_};
+    std::vector<pid_t> found;
+    for (const pid_t pid : list_locked()) {
+        if (reap_if_dead_locked(pid))
+            continue;
+        const auto carried = mark_of(pid);
+        if (carried == mark || (carried == 0 && has_variable(pid, variable)))
+            found.push_back(pid);
+    }
+    return found;
+}
+
+void children::sweep()
+{
+    const std::lock_guard hold{lock_};
+    for (const pid_t pid : list_locked()) {
+        if (reap_if_dead_locked(pid))
+            continue;
+        const auto carried = mark_of(pid);
+        const bool ours = (carried & ~std::uint64_t{0xffffffff}) == prefix_;
+        if (ours && !used_.contains(carried))
+            ::kill(pid, SIGKILL); // ours and unreaped: the number cannot be another's
+    }
+}
+
+std::size_t children::leaders() const
+{
+    const std::lock_guard hold{lock_};
+    return leaders_.size();
+}
+
+std::vector<pid_t> children::list_locked() const
+{
+    // Orphans are given to the main thread; leaders are children of whatever thread made them.
+    auto pids = children_of_thread(::getpid(), ::getpid());
+    std::erase_if(pids, [this](pid_t pid) { return leaders_.contains(pid); });
+    return pids;
+}
+
+bool children::reap_if_dead_locked(pid_t pid)
+{
+    usage used;
+    if (!wait_for(pid, false, used))
+        return false;
+    const auto entry = used_.find(mark_of(pid)); // a zombie still has its limits
+    if (entry != used_.end())
+        entry->second.add(used);
+    return wait_for(pid, true, used);
+}
+
+} // namespace agentd::jobs

@@ -1,0 +1,79 @@
+#include "jobs/environment.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <cerrno>
+
+namespace agentd::jobs {
+namespace {
+
+using signals = boost::asio::basic_signal_set<aio::executor>;
+
+// Asio's handler without restarting would interrupt blocking calls of all threads at each exit
+// of a child, and it would be told of children that are only stopped.
+void restart_system_calls()
+{
+    struct sigaction how{};
+    if (::sigaction(SIGCHLD, nullptr, &how) != 0)
+        return;
+    how.sa_flags |= SA_RESTART | SA_NOCLDSTOP;
+    ::sigaction(SIGCHLD, &how, nullptr);
+}
+
+aio::awaitable<> reap_orphans(aio::executor strand, children& all)
+{
+    signals ended{strand, SIGCHLD};
+    restart_system_calls();
+    for (;;) {
+        all.sweep();
+        co_await ended.async_wait(boost::asio::use_awaitable);
+    }
+}
+
+} // namespace
+
+base::result<> become_subreaper()
+{
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL) != 0)
+        return std::unexpected(base::system_error("become a subreaper", errno));
+    return {};
+}
+
+environment::environment(aio::executor executor, aio::blocking_pool& blocking_work, options with)
+    : io(std::move(executor)),
+      blocking(blocking_work),
+      settings(std::move(with)),
+      spool(io, blocking, settings.spool),
+      job_places(io, settings.job_caps),
+      command_places(io, settings.command_caps),
+      children(mark_space(settings.spool.folder)),
+      strand_(aio::make_strand(io)),
+      reaping_(strand_)
+{}
+
+base::result<> environment::open()
+{
+    if (auto made = spool.open(); !made)
+        return made;
+    reaping_.start("orphans", reap_orphans(strand_, children));
+    return {};
+}
+
+aio::awaitable<> environment::close()
+{
+    auto stopping = stop_reaping();
+    co_await aio::on(strand_, std::move(stopping));
+}
+
+aio::awaitable<> environment::stop_reaping()
+{
+    reaping_.cancel();
+    co_await reaping_.join();
+}
+
+} // namespace agentd::jobs

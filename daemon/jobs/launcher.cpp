@@ -1,0 +1,170 @@
+#include "jobs/launcher.hpp"
+
+#include "base/limits.hpp"
+#include "jobs/clone_child.hpp"
+
+#include <fmt/format.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <span>
+#include <string_view>
+
+namespace agentd::jobs {
+namespace {
+
+constexpr const char* shell = "/bin/sh";
+constexpr int first_free = 3; // 0, 1 and 2 are the child's
+
+// What the pipe and /dev/null are for; `null` is later the second pidfd, which therefore
+// cannot fail for want of descriptors.
+struct descriptors {
+    base::unique_fd null, reader, writer;
+};
+
+base::unique_fd above_stdio(base::unique_fd fd)
+{
+    if (fd.get() >= first_free || !fd)
+        return fd;
+    return base::unique_fd{::fcntl(fd.get(), F_DUPFD_CLOEXEC, first_free)};
+}
+
+base::result<descriptors> open_descriptors()
+{
+    descriptors made;
+    made.null = above_stdio(base::unique_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)});
+    if (!made.null)
+        return std::unexpected(base::system_error("open /dev/null", errno));
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+        return std::unexpected(base::system_error("make a pipe", errno));
+    made.reader = above_stdio(base::unique_fd{ends[0]});
+    made.writer = above_stdio(base::unique_fd{ends[1]});
+    if (!made.reader || !made.writer)
+        return std::unexpected(base::system_error("make a pipe", errno));
+    // Of the reading end alone: the commands write to an ordinary, blocking pipe.
+    if (::fcntl(made.reader.get(), F_SETFL, O_NONBLOCK) != 0)
+        return std::unexpected(base::system_error("make a pipe", errno));
+    return made;
+}
+
+// A folder that was removed can still be entered, but nothing can be done in it.
+base::result<> check_workdir(int fd)
+{
+    struct stat about{};
+    if (::fstat(fd, &about) != 0)
+        return std::unexpected(base::system_error("enter the workspace", errno));
+    if (!S_ISDIR(about.st_mode))
+        return std::unexpected(base::system_error("enter the workspace", ENOTDIR));
+    if (about.st_nlink == 0)
+        return std::unexpected(base::system_error("enter the workspace", ENOENT));
+    return {};
+}
+
+base::result<> check_text(const launch_plan& plan)
+{
+    const auto has_nul = [](const std::string& text) { return text.find('\0') != text.npos; };
+    if (has_nul(plan.text))
+        return std::unexpected(base::error{std::make_error_code(std::errc::invalid_argument),
+            "cannot run a command that contains a NUL"});
+    if (std::ranges::any_of(plan.env, has_nul))
+        return std::unexpected(base::error{std::make_error_code(std::errc::invalid_argument),
+            "cannot run a command with a NUL in its environment"});
+    return {};
+}
+
+// More willing to die for want of memory than the daemon is.
+std::string raised_oom_score()
+{
+    std::array<char, 16> text{};
+    const base::unique_fd own{::open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC)};
+    const auto n = own ? ::read(own.get(), text.data(), text.size()) : 0;
+    int score = 0;
+    if (n > 0)
+        std::from_chars(text.data(), text.data() + n, score);
+    return std::to_string(std::min(score + limits::job_oom_raise, limits::oom_score_highest));
+}
+
+// Under a process that is not dumpable and not root, the child could not do it itself.
+void raise_oom_score_of(pid_t pid, std::string_view score)
+{
+    const auto path = fmt::format("/proc/{}/oom_score_adj", pid);
+    const base::unique_fd file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+    if (file) {
+        [[maybe_unused]] const auto n = ::write(file.get(), score.data(), score.size());
+    }
+}
+
+base::error failure_of(child_step step, int number)
+{
+    switch (step) {
+    case child_step::session: return base::system_error("start a session", number);
+    case child_step::workdir: return base::system_error("enter the workspace", number);
+    case child_step::output: return base::system_error("connect the output", number);
+    case child_step::exec: break;
+    }
+    return base::system_error(fmt::format("run {}", shell), number);
+}
+
+} // namespace
+
+base::result<launched> launch(const launch_plan& plan)
+{
+    if (auto fits = check_text(plan); !fits)
+        return std::unexpected(std::move(fits.error()));
+    if (auto there = check_workdir(plan.workdir_fd); !there)
+        return std::unexpected(std::move(there.error()));
+    auto fds = open_descriptors();
+    if (!fds)
+        return std::unexpected(std::move(fds.error()));
+
+    static const std::string oom_score = raised_oom_score();
+    const std::array<const char*, 4> argv{shell, "-c", plan.text.c_str(), nullptr};
+    std::vector<const char*> envp;
+    envp.reserve(plan.env.size() + 1);
+    for (const auto& entry : plan.env)
+        envp.push_back(entry.c_str());
+    envp.push_back(nullptr);
+
+    child_orders orders{
+        .path = shell,
+        .argv = argv.data(),
+        .envp = envp.data(),
+        .workdir_fd = plan.workdir_fd,
+        .input_fd = fds->null.get(),
+        .output_fd = fds->writer.get(),
+        .oom_score = oom_score.c_str(),
+        .oom_score_size = oom_score.size(),
+        .mark = plan.mark,
+        .sets_descriptor_limit = plan.descriptor_limit.has_value(),
+        .descriptor_limit = plan.descriptor_limit.value_or(0),
+    };
+    const auto born = clone_child(orders, plan.cgroup_fd);
+    if (born.pid < 0)
+        return std::unexpected(base::system_error("start a process", born.error));
+
+    launched child;
+    child.id = {.pid = born.pid, .mark = plan.mark};
+    child.pidfd.reset(born.pidfd);
+    if (orders.error != 0) { // it has exited or is about to: this does not wait for anything else
+        while (::waitpid(child.id.pid, nullptr, 0) < 0 && errno == EINTR) {
+        }
+        return std::unexpected(failure_of(orders.step, orders.error));
+    }
+    if (!orders.oom_score_set)
+        raise_oom_score_of(child.id.pid, oom_score);
+    child.watch = std::move(fds->null);
+    ::dup3(child.pidfd.get(), child.watch.get(), O_CLOEXEC);
+    child.output = std::move(fds->reader);
+    return child;
+}
+
+} // namespace agentd::jobs

@@ -1,0 +1,126 @@
+#include "jobs/procfs.hpp"
+
+#include "base/unique_fd.hpp"
+#include "jobs/children.hpp"
+
+#include <fmt/format.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <memory>
+#include <string>
+
+namespace agentd::jobs {
+namespace {
+
+// Far above any environment or list that is worth reading.
+constexpr std::size_t file_bytes = std::size_t{1} << 20;
+
+std::string read_file(const std::string& path)
+{
+    std::string text;
+    const base::unique_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (!file)
+        return text;
+    std::array<char, 4096> block; // what the kernel gives at once
+    while (text.size() < file_bytes) {
+        const auto n = ::read(file.get(), block.data(), block.size());
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        text.append(block.data(), static_cast<std::size_t>(n));
+    }
+    return text;
+}
+
+// The number at the beginning of `text`, blanks before it skipped; 0: none.
+template <class Number>
+Number leading_number(std::string_view text)
+{
+    Number number = 0;
+    const auto start = text.find_first_not_of(' ');
+    if (start != text.npos)
+        std::from_chars(text.data() + start, text.data() + text.size(), number);
+    return number;
+}
+
+void append_numbers(std::string_view text, std::vector<pid_t>& numbers)
+{
+    while (!text.empty()) {
+        const auto end = text.find(' ');
+        if (const auto number = leading_number<pid_t>(text.substr(0, end)); number > 0)
+            numbers.push_back(number);
+        text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    }
+}
+
+} // namespace
+
+std::vector<pid_t> children_of_thread(pid_t pid, pid_t thread)
+{
+    std::vector<pid_t> found;
+    append_numbers(read_file(fmt::format("/proc/{}/task/{}/children", pid, thread)), found);
+    return found;
+}
+
+std::vector<pid_t> children_of(pid_t pid)
+{
+    std::vector<pid_t> found;
+    const auto path = fmt::format("/proc/{}/task", pid);
+    const std::unique_ptr<DIR, int (*)(DIR*)> threads{::opendir(path.c_str()), ::closedir};
+    if (!threads)
+        return found;
+    while (const dirent* entry = ::readdir(threads.get())) {
+        const auto thread = leading_number<pid_t>(entry->d_name);
+        if (thread > 0)
+            append_numbers(read_file(fmt::format("{}/{}/children", path, thread)), found);
+    }
+    return found;
+}
+
+pid_t parent_of(pid_t pid)
+{
+    // "PID (NAME) STATE PPID ...": the name may hold anything, also ") ".
+    const auto text = read_file(fmt::format("/proc/{}/stat", pid));
+    const auto name_end = text.rfind(')');
+    constexpr std::size_t to_parent = 3; // ") S "
+    if (name_end == text.npos || name_end + to_parent >= text.size())
+        return 0;
+    return leading_number<pid_t>(std::string_view{text}.substr(name_end + to_parent));
+}
+
+bool has_variable(pid_t pid, std::string_view variable)
+{
+    if (variable.empty())
+        return false;
+    std::string_view text;
+    const auto whole = read_file(fmt::format("/proc/{}/environ", pid));
+    text = whole;
+    while (!text.empty()) {
+        const auto end = text.find('\0');
+        if (text.substr(0, end) == variable)
+            return true;
+        text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    }
+    return false;
+}
+
+std::uint64_t mark_from_limits(pid_t pid)
+{
+    constexpr std::string_view line = "Max realtime timeout";
+    const auto text = read_file(fmt::format("/proc/{}/limits", pid));
+    const auto at = text.find(line);
+    if (at == text.npos)
+        return 0;
+    const auto limit =
+        leading_number<std::uint64_t>(std::string_view{text}.substr(at + line.size()));
+    return is_mark(limit) ? limit : 0;
+}
+
+} // namespace agentd::jobs

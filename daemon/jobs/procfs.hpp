@@ -1,0 +1,28 @@
+// What /proc says about processes. Each answer may be out of date when it is read: whoever
+// acts on one holds a pidfd, opened before, and sees that it is still alive afterwards.
+// Any thread; microseconds each.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace agentd::jobs {
+
+// The children of one thread / of all threads of a process; empty when it is gone. Complete as
+// long as none of them is reaped meanwhile.
+[[nodiscard]] std::vector<pid_t> children_of_thread(pid_t pid, pid_t thread);
+[[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
+
+// 0: it is gone.
+[[nodiscard]] pid_t parent_of(pid_t pid);
+
+// Whether its initial environment has `variable` (NAME=VALUE); false when it cannot be read.
+[[nodiscard]] bool has_variable(pid_t pid, std::string_view variable);
+
+// The mark (see children.hpp) as /proc/PID/limits has it; 0: none.
+[[nodiscard]] std::uint64_t mark_from_limits(pid_t pid);
+
+} // namespace agentd::jobs

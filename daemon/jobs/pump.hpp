@@ -1,0 +1,41 @@
+// Reads a command's pipe into its sink until the end of it. A full sink is waited for: then the
+// pipe fills up and the command waits. When the command's tree is gone and somebody else still
+// holds the pipe, finish_soon() makes it end with what is there by then.
+// On the strand of the command.
+#pragma once
+
+#include "aio/awaitable.hpp"
+#include "base/unique_fd.hpp"
+#include "jobs/bell.hpp"
+#include "jobs/output_sink.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <cstddef>
+
+namespace agentd::jobs {
+
+class pump {
+public:
+    // `ended` is rung when the pipe is at its end. A pipe that cannot be watched is at its end.
+    pump(const aio::executor& strand, base::unique_fd pipe, output_sink& sink, bell& ended);
+
+    // Once, in a coroutine of its own; ends by itself or after finish_soon().
+    aio::awaitable<> run();
+    void finish_soon();
+    [[nodiscard]] bool at_end() const { return at_end_; }
+
+private:
+    enum class got { bytes, nothing, end };
+    got read_once();
+    void close();
+
+    aio::asio::posix::basic_stream_descriptor<aio::executor> pipe_;
+    output_sink& sink_;
+    bell& ended_;
+    bool finishing_ = false;
+    std::size_t may_read_; // after finish_soon(): what was in the pipe then
+    bool at_end_ = false;
+};
+
+} // namespace agentd::jobs

@@ -1,0 +1,122 @@
+#include "jobs/spool.hpp"
+
+#include "jobs/spool_read.hpp"
+#include "jobs/spool_state.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace agentd::jobs {
+namespace {
+
+// Counts itself as a follower as long as it lives.
+class following {
+public:
+    explicit following(live_log& what) : what_(what) { ++what_.followers; }
+    ~following() { --what_.followers; }
+    following(const following&) = delete;
+    following& operator=(const following&) = delete;
+
+private:
+    live_log& what_;
+};
+
+// On the spool's strand. nullopt: it is not live.
+aio::awaitable<std::optional<spool::progress>> follow(
+    std::shared_ptr<spool::state> in, base::job_id id, std::uint64_t known)
+{
+    const auto at = in->live.find(id);
+    if (at == in->live.end())
+        co_return std::nullopt;
+    const auto live = at->second;
+    const following counted{*live};
+    while (live->size <= known && !live->ended) {
+        boost::system::error_code woken;
+        co_await live->more.async_wait(
+            boost::asio::redirect_error(boost::asio::use_awaitable, woken));
+        co_await aio::rethrow_if_cancelled();
+    }
+    const bool ended = live->ended; // before the size: what came last is counted
+    co_return spool::progress{live->size, ended};
+}
+
+} // namespace
+
+spool::spool(aio::executor io, aio::blocking_pool& blocking, spool_options options)
+    : state_(std::make_shared<state>(io, blocking, std::move(options)))
+{}
+
+spool::~spool() = default;
+
+base::result<> spool::open()
+{
+    return state_->folder.open();
+}
+
+aio::awaitable<base::result<piece>> spool::read(
+    base::job_id id, std::uint64_t offset, std::size_t limit, std::uint64_t total)
+{
+    auto work = [in = state_, id = std::move(id), offset, limit, total] {
+        return read_piece(in->folder, id, offset, limit, total);
+    };
+    co_return co_await state_->blocking.run(std::move(work));
+}
+
+aio::awaitable<base::result<piece>> spool::read_tail(
+    base::job_id id, std::size_t limit, std::uint64_t total)
+{
+    auto work = [in = state_, id = std::move(id), limit, total] {
+        return read_last(in->folder, id, limit, total);
+    };
+    co_return co_await state_->blocking.run(std::move(work));
+}
+
+aio::awaitable<base::result<piece>> spool::read_lines(
+    base::job_id id, std::size_t lines, std::size_t limit, std::uint64_t total)
+{
+    auto work = [in = state_, id = std::move(id), lines, limit, total] {
+        auto last = read_last(in->folder, id, limit, total);
+        if (last)
+            keep_last_lines(*last, lines);
+        return last;
+    };
+    co_return co_await state_->blocking.run(std::move(work));
+}
+
+aio::awaitable<spool::progress> spool::wait_for_more(base::job_id id, std::uint64_t known)
+{
+    auto waiting = follow(state_, id, known);
+    const auto seen = co_await aio::on(state_->strand, std::move(waiting));
+    if (seen)
+        co_return *seen;
+    const auto all = co_await measure(std::move(id));
+    co_return progress{all.size, true};
+}
+
+aio::awaitable<spool::extent> spool::measure(base::job_id id)
+{
+    auto work = [in = state_, id = std::move(id)] {
+        const auto files = in->folder.list(id);
+        extent all;
+        all.size = files.empty() ? 0 : files.back().end();
+        all.gap = missing_in(files, all.size);
+        return all;
+    };
+    co_return co_await state_->blocking.run(std::move(work));
+}
+
+aio::awaitable<> spool::remove(base::job_id id)
+{
+    auto work = [in = state_, id = std::move(id)] {
+        in->folder.remove(id);
+        return 0;
+    };
+    co_await state_->blocking.run(std::move(work));
+}
+
+std::uint64_t spool::bytes_used() const
+{
+    return state_->folder.used();
+}
+
+} // namespace agentd::jobs

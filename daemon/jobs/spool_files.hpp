@@ -1,0 +1,55 @@
+// The files of one running job, as it writes them: the first bytes in one, later ones in files
+// of a part of the cap each, of which the oldest are deleted. What the disk refuses, or the caps
+// leave no room for, is a gap; writing goes on behind it as soon as that is possible.
+// Blocks; one call at a time, on any thread.
+#pragma once
+
+#include "base/ids.hpp"
+#include "base/unique_fd.hpp"
+#include "jobs/spool_folder.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace agentd::jobs {
+
+class spool_files {
+public:
+    spool_files(spool_folder& folder, base::job_id id, std::size_t cap);
+    ~spool_files(); // finish() was called or nothing was written
+
+    // Keeps the next bytes of the output, or counts them as left out.
+    void append(std::string_view bytes);
+    // After the last byte: closes the files and lets the folder count them as an ended job's.
+    void finish();
+
+    // All that was appended, kept or not.
+    [[nodiscard]] std::uint64_t total() const { return total_; }
+    // What is not on disk of it.
+    [[nodiscard]] std::optional<byte_range> gap() const;
+    // The errno of the first write that the disk refused; 0: none.
+    [[nodiscard]] int disk_error() const { return disk_error_; }
+
+private:
+    [[nodiscard]] std::uint64_t room_in_current() const;
+    bool begin_file();
+    bool reserve(std::size_t bytes);
+    bool drop_oldest();
+    void refused(int number);
+    std::size_t write_some(std::string_view bytes);
+    [[nodiscard]] bool is_head(const extent_file& file) const { return file.start == 0; }
+
+    spool_folder& folder_;
+    const base::job_id id_;
+    const std::uint64_t head_cap_, later_cap_, file_cap_;
+    std::vector<extent_file> kept_; // by offset; the last one is the current one
+    base::unique_fd current_;       // -1: begin a new file first
+    std::uint64_t later_bytes_ = 0; // in all files but the first
+    std::uint64_t total_ = 0;
+    int disk_error_ = 0;
+};
+
+} // namespace agentd::jobs

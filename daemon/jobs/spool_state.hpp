@@ -1,0 +1,47 @@
+// What the parts of the spool share: the folder, and the jobs that are live, for followers.
+#pragma once
+
+#include "aio/awaitable.hpp"
+#include "aio/blocking_pool.hpp"
+#include "base/ids.hpp"
+#include "jobs/spool.hpp"
+#include "jobs/spool_folder.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+namespace agentd::jobs {
+
+// A live job as its followers see it. The job writes the figures on its strand and, only if
+// there are followers, wakes them on the spool's.
+struct live_log {
+    explicit live_log(const aio::executor& strand) : more(strand, never) {}
+
+    static constexpr auto never = aio::asio::steady_timer::time_point::max();
+
+    std::atomic<std::uint64_t> size{0}; // readable
+    std::atomic<bool> ended{false};
+    std::atomic<int> followers{0};
+    aio::asio::steady_timer more; // on the spool's strand; cancelled when there is more
+};
+
+struct spool::state {
+    state(const aio::executor& io, aio::blocking_pool& pool, spool_options options)
+        : with(std::move(options)),
+          strand(aio::make_strand(io)),
+          blocking(pool),
+          folder(with.folder, with.total_bytes)
+    {}
+
+    const spool_options with;
+    const aio::executor strand;
+    aio::blocking_pool& blocking;
+    spool_folder folder;
+    std::unordered_map<base::job_id, std::shared_ptr<live_log>> live; // on `strand`
+};
+
+} // namespace agentd::jobs

@@ -1,0 +1,68 @@
+// One command from its launch to the end of its tree: the one way that jobs and foreground
+// commands go. job_state decides; this does: launches, waits for the shell, looks at the tree,
+// signals it, reaps the shell last, drains the pipe for a bounded time.
+// On the strand of its owner.
+#pragma once
+
+#include "aio/awaitable.hpp"
+#include "aio/task_group.hpp"
+#include "jobs/bell.hpp"
+#include "jobs/command.hpp"
+#include "jobs/environment.hpp"
+#include "jobs/job_state.hpp"
+#include "jobs/leader.hpp"
+#include "jobs/output_sink.hpp"
+#include "jobs/pump.hpp"
+#include "jobs/tree.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace agentd::jobs {
+
+class supervisor {
+public:
+    struct settings {
+        std::string variable; // NAME=VALUE that marks its processes; may be empty
+        bool keep_leftovers = false;
+        bool gentle_abort = false; // being cancelled is a stop with grace, not a KILL at once
+    };
+
+    supervisor(aio::executor strand, environment& shared, settings with);
+
+    // Runs it and goes on when its tree is gone and `sink` has all its output; a command that
+    // cannot be started is ended::error. Once. Nothing about output is filled in.
+    // The caller has switched throw_if_cancelled off: a cancellation is an event that ends the
+    // tree; aborted() tells of it afterwards.
+    aio::awaitable<outcome> run(command what, output_sink& sink);
+    [[nodiscard]] bool aborted() const { return aborted_; }
+
+    void stop(stopped_by who); // at any time; the first one counts
+    [[nodiscard]] pid_t pid() const { return shell_ ? shell_->id().pid : 0; }
+
+private:
+    using clock = job_state::time_point::clock;
+
+    aio::awaitable<outcome> supervise(std::unique_ptr<leader> shell, base::unique_fd output,
+        std::chrono::milliseconds timeout, output_sink& sink);
+    aio::awaitable<> end_tree(job_state& state, tree& processes);
+    aio::awaitable<> notice_abort(job_state& state);
+    aio::awaitable<> ring_when_exited();
+    aio::awaitable<> ring_when_dead(int pidfd);
+    void watch_member(const tree& processes);
+    void collect(const job_state& state, const tree& processes, outcome& into);
+
+    const aio::executor strand_;
+    environment& shared_;
+    const settings with_;
+    bell wake_;
+    std::optional<stopped_by> asked_;
+    std::unique_ptr<leader> shell_;
+    bool watching_member_ = false;
+    bool aborted_ = false;
+    aio::task_group watchers_; // who waits for exits
+    aio::task reading_;        // the pump
+};
+
+} // namespace agentd::jobs
