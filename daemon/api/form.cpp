@@ -1,0 +1,66 @@
+#include "api/form.hpp"
+
+#include "base/limits.hpp"
+#include "proto/api/parse.hpp"
+#include "proto/json/reader.hpp"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace agentd::api {
+namespace {
+
+// The fingerprint by which a repeated body is known again, in hex.
+std::string sha256(std::string_view bytes)
+{
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr);
+    std::string hex;
+    for (unsigned i = 0; i < size; ++i)
+        fmt::format_to(std::back_inserter(hex), "{:02x}", digest[i]); // NOLINT: i < size
+    return hex;
+}
+
+} // namespace
+
+std::size_t list_limit(parameters& in)
+{
+    return static_cast<std::size_t>(
+        in.number("limit", limits::list_default, 1, limits::list_items));
+}
+
+base::result<std::optional<session::idempotency_key>> idempotency_key(const exchange& x)
+{
+    const std::string* key = x.asked.field("idempotency-key");
+    if (key == nullptr)
+        return std::nullopt;
+    const bool visible = std::ranges::all_of(*key, [](char c) { return c > ' ' && c < 0x7f; });
+    if (key->empty() || key->size() > limits::idempotency_key_bytes || !visible)
+        return std::unexpected(base::error{proto::api::errc::invalid_field,
+            fmt::format("field \"Idempotency-Key\": must be 1 to {} visible ASCII characters",
+                limits::idempotency_key_bytes)});
+    session::idempotency_key whole;
+    whole.key = *key;
+    whole.path = x.asked.raw_path;
+    whole.body_hash = sha256(x.asked.body);
+    return whole;
+}
+
+base::result<> no_fields(std::string_view body)
+{
+    if (body.empty())
+        return {};
+    const auto object = proto::json::parse_object(body);
+    if (!object)
+        return std::unexpected(base::error{proto::api::errc::malformed, object.error().text});
+    if (auto only = object->allow_only({}); !only)
+        return std::unexpected(base::error{proto::api::errc::invalid_field, only.error().text});
+    return {};
+}
+
+} // namespace agentd::api

@@ -1,0 +1,41 @@
+// What several calls take alike: pages, states, keys, bodies without fields. Pure; any thread.
+#pragma once
+
+#include "api/exchange.hpp"
+#include "session/service.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace agentd::api {
+
+// `limit` of a list.
+[[nodiscard]] std::size_t list_limit(parameters& in);
+
+// `state=a,b`, or several.
+template <class State>
+[[nodiscard]] std::vector<State> states_in(
+    parameters& in, std::optional<State> (*from)(std::string_view))
+{
+    std::vector<State> states;
+    for (const auto& name : in.list("state")) {
+        if (const auto state = from(name))
+            states.push_back(*state);
+        else
+            in.complain("state", "is no state");
+    }
+    return states;
+}
+
+// Of the field Idempotency-Key, with the request it goes with; nullopt: none. Errors:
+// proto::api::errc::invalid_field.
+[[nodiscard]] base::result<std::optional<session::idempotency_key>> idempotency_key(
+    const exchange& x);
+
+// A call that takes no fields may have an empty body or `{}`. Errors: those of proto::api.
+[[nodiscard]] base::result<> no_fields(std::string_view body);
+
+} // namespace agentd::api

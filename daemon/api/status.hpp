@@ -1,0 +1,36 @@
+// What the daemon as a whole tells about itself: implemented by app, shown by /v1/health,
+// /v1/info and /metrics. Called from any thread; must not block.
+#pragma once
+
+#include "base/clock.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace agentd::api {
+
+struct daemon_info {
+    std::string version;
+    std::string boot_id;
+    std::int64_t pid = 0;
+    std::uint32_t uid = 0;
+    base::wall_time started_at{};
+    unsigned threads = 1;
+    bool shared = false;
+    std::string model;              // the default model's name
+    std::string supervision_means;  // how trees of jobs are held: "cgroup", "subreaper", ...
+    std::string supervision_reason; // why not better; empty: it is the best there is
+    std::map<std::string, std::int64_t> limits; // by configuration key: "running_tasks", ...
+};
+
+class status {
+public:
+    virtual ~status() = default;
+    [[nodiscard]] virtual daemon_info info() const = 0;
+    // Why not everything works ("no model credential", "disk full"); empty: all does.
+    [[nodiscard]] virtual std::vector<std::string> degraded() const = 0;
+};
+
+} // namespace agentd::api
