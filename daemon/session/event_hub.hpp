@@ -58,13 +58,12 @@ public:
     virtual ~event_hub() = default;
     // What is stored beyond `after` and matches `which`, at most `limit` events: everything
     // that was committed before the call is seen (store::events::page through the reader).
-    virtual aio::awaitable<base::result<history_page>> history(store::events::filter which,
-                                                               base::event_seq after,
-                                                               std::size_t limit) = 0;
+    virtual aio::awaitable<base::result<history_page>> history(
+        store::events::filter which, base::event_seq after, std::size_t limit) = 0;
     // Everything committed after this call, that `which` matches; deltas only when it names a
     // task or a session. `strand` is the reader's.
-    virtual aio::awaitable<std::unique_ptr<subscription>> subscribe(aio::executor strand,
-                                                                    store::events::filter which) = 0;
+    virtual aio::awaitable<std::unique_ptr<subscription>> subscribe(
+        aio::executor strand, store::events::filter which) = 0;
     virtual void publish(delta what) = 0;
 };
 

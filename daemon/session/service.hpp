@@ -19,22 +19,22 @@ namespace agentd::session {
 
 // What goes wrong with a call; api maps each to a status and a problem type in one table.
 enum class errc {
-    not_found = 1,      // 404: no such thing for this caller
-    ambiguous_id,       // 409: several things begin so; the text names up to 10
-    bad_id,             // 400: no id at all (too short, other letters)
-    invalid_field,      // 422: the text begins with `field "NAME": `
-    task_ended,         // 409
-    session_busy,       // 409: it has an open task or a live job
-    too_many_tasks,     // 429
-    too_many_messages,  // 429
-    too_many_sessions,  // 429
-    workspace_denied,   // 403
-    key_reused,         // 422: Idempotency-Key with another body
-    draining,           // 503: the daemon is stopping
-    storage_full,       // 507
-    storage_failed,     // 503
-    no_input,           // 409: the job did not ask for stdin, or has ended
-    gone,               // 410: the job's output is not kept any more
+    not_found = 1,     // 404: no such thing for this caller
+    ambiguous_id,      // 409: several things begin so; the text names up to 10
+    bad_id,            // 400: no id at all (too short, other letters)
+    invalid_field,     // 422: the text begins with `field "NAME": `
+    task_ended,        // 409
+    session_busy,      // 409: it has an open task or a live job
+    too_many_tasks,    // 429
+    too_many_messages, // 429
+    too_many_sessions, // 429
+    workspace_denied,  // 403
+    key_reused,        // 422: Idempotency-Key with another body
+    draining,          // 503: the daemon is stopping
+    storage_full,      // 507
+    storage_failed,    // 503
+    no_input,          // 409: the job did not ask for stdin, or has ended
+    gone,              // 410: the job's output is not kept any more
 };
 [[nodiscard]] std::string_view error_text(errc);
 
@@ -100,46 +100,47 @@ public:
     virtual ~service() = default;
 
     // `body` of the answer is proto::api's JSON of the new task.
-    virtual aio::awaitable<base::result<submitted>> submit(caller who, proto::api::submit_request what,
-                                                           std::optional<idempotency_key> key) = 0;
+    virtual aio::awaitable<base::result<submitted>> submit(
+        caller who, proto::api::submit_request what, std::optional<idempotency_key> key) = 0;
     virtual aio::awaitable<base::result<proto::api::task>> task(caller who, std::string id) = 0;
     // As task(), but goes on only when it has ended or after `limit`.
-    virtual aio::awaitable<base::result<proto::api::task>> wait(caller who, std::string id,
-                                                                std::chrono::milliseconds limit) = 0;
-    virtual aio::awaitable<base::result<page<proto::api::task>>> tasks(caller who, task_filter which) = 0;
+    virtual aio::awaitable<base::result<proto::api::task>> wait(
+        caller who, std::string id, std::chrono::milliseconds limit) = 0;
+    virtual aio::awaitable<base::result<page<proto::api::task>>> tasks(
+        caller who, task_filter which) = 0;
     // The task as it is after the request; `already_ended` when there was nothing to cancel.
     struct cancelled {
         proto::api::task task;
         bool already_ended = false;
     };
     virtual aio::awaitable<base::result<cancelled>> cancel(caller who, std::string id) = 0;
-    virtual aio::awaitable<base::result<submitted>> add_message(caller who, std::string id, std::string text,
-                                                                std::optional<idempotency_key> key) = 0;
+    virtual aio::awaitable<base::result<submitted>> add_message(
+        caller who, std::string id, std::string text, std::optional<idempotency_key> key) = 0;
 
-    virtual aio::awaitable<base::result<proto::api::session>> session(caller who, std::string id) = 0;
-    virtual aio::awaitable<base::result<page<proto::api::session>>> sessions(caller who, std::size_t limit,
-                                                                             std::string after) = 0;
-    virtual aio::awaitable<base::result<page<proto::api::message>>>
-    messages(caller who, std::string session_id, std::int64_t after_seq, std::size_t limit) = 0;
+    virtual aio::awaitable<base::result<proto::api::session>> session(
+        caller who, std::string id) = 0;
+    virtual aio::awaitable<base::result<page<proto::api::session>>> sessions(
+        caller who, std::size_t limit, std::string after) = 0;
+    virtual aio::awaitable<base::result<page<proto::api::message>>> messages(
+        caller who, std::string session_id, std::int64_t after_seq, std::size_t limit) = 0;
     virtual aio::awaitable<base::result<void>> remove_session(caller who, std::string id) = 0;
 
     virtual aio::awaitable<base::result<proto::api::job>> job(caller who, std::string id) = 0;
-    virtual aio::awaitable<base::result<page<proto::api::job>>> jobs(caller who, job_filter which) = 0;
+    virtual aio::awaitable<base::result<page<proto::api::job>>> jobs(
+        caller who, job_filter which) = 0;
     // From `offset`, at most `limit` bytes. With `follow` it waits until there is at least one
     // byte beyond, or the job has ended.
-    virtual aio::awaitable<base::result<output_piece>> job_output(caller who, std::string id,
-                                                                  std::uint64_t offset, std::size_t limit,
-                                                                  bool follow) = 0;
+    virtual aio::awaitable<base::result<output_piece>> job_output(
+        caller who, std::string id, std::uint64_t offset, std::size_t limit, bool follow) = 0;
     // The offset at which the last `lines` lines of the kept output begin.
-    virtual aio::awaitable<base::result<std::uint64_t>> tail_offset(caller who, std::string id,
-                                                                    std::size_t lines) = 0;
+    virtual aio::awaitable<base::result<std::uint64_t>> tail_offset(
+        caller who, std::string id, std::size_t lines) = 0;
     // Stops the tree; goes on when it is gone. An ended job: unchanged.
     virtual aio::awaitable<base::result<proto::api::job>> kill_job(caller who, std::string id) = 0;
 
     // Ids in an event filter may be prefixes; this makes them whole and checks whose they are.
-    virtual aio::awaitable<base::result<store::events::filter>> event_filter(caller who, std::string task_id,
-                                                                             std::string session_id,
-                                                                             std::vector<std::string> types) = 0;
+    virtual aio::awaitable<base::result<store::events::filter>> event_filter(caller who,
+        std::string task_id, std::string session_id, std::vector<std::string> types) = 0;
     virtual aio::awaitable<base::result<counts>> count() = 0;
 };
 

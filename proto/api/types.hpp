@@ -139,6 +139,8 @@ struct event {
     base::task_id task_id;
     base::job_id job_id;
     std::string body = "{}";
+    // Whose session it is: decides who may see it, is not shown. Filled in by the store.
+    std::optional<std::uint32_t> owner_uid;
 };
 
 // POST /v1/tasks, checked for form. Absent: the configuration's default.

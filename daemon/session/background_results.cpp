@@ -1,0 +1,143 @@
+#include "session/background_results.hpp"
+
+#include "base/limits.hpp"
+#include "base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+namespace agentd::session {
+namespace {
+
+using proto::api::job_state;
+
+constexpr std::string_view opening = "<background-results>\n";
+constexpr std::string_view closing = "</background-results>";
+
+std::string signal_text(int number)
+{
+    const char* name = ::sigabbrev_np(number);
+    return name != nullptr ? name : fmt::format("{}", number);
+}
+
+// The line that stands for the entry whatever happens to its preview.
+std::string first_line(const proto::api::job& job)
+{
+    const double seconds = static_cast<double>(job.wall_ms.value_or(0)) / 1000.0;
+    const auto command = base::one_line(job.command, limits::command_chars);
+    return fmt::format("[bg:{}] {} after {:.1f} s; {} bytes of output; command: {}\n", job.id.str(),
+        describe_end(job), seconds, job.output_bytes, base::defuse_markers(command));
+}
+
+// Cuts `text` (printable) into lines; CR, VT, FF, NEL and U+2028/9 end lines, too.
+std::vector<std::string_view> lines_of(std::string_view text)
+{
+    std::vector<std::string_view> lines;
+    std::size_t start = 0;
+    std::size_t i = 0;
+    while (i < text.size()) {
+        const auto rest = text.substr(i);
+        std::size_t mark = 0;
+        if (rest.starts_with("\r\n"))
+            mark = 2;
+        else if (std::strchr("\n\r\v\f", rest.front()) != nullptr)
+            mark = 1;
+        else if (rest.starts_with("\xC2\x85"))
+            mark = 2;
+        else if (rest.starts_with("\xE2\x80\xA8") || rest.starts_with("\xE2\x80\xA9"))
+            mark = 3;
+        if (mark == 0) {
+            ++i;
+            continue;
+        }
+        lines.push_back(text.substr(start, i - start));
+        i += mark;
+        start = i;
+    }
+    if (start < text.size())
+        lines.push_back(text.substr(start));
+    return lines;
+}
+
+std::string quote(std::string_view text)
+{
+    std::string out;
+    for (const auto line : lines_of(text))
+        out.append("| ").append(line).push_back('\n');
+    return out;
+}
+
+// What is quoted of a job's output: all of it, or a quarter head and the rest tail.
+std::string preview(const ended_job& ended)
+{
+    constexpr std::size_t head_chars = limits::notice_preview_chars / 4;
+    constexpr std::size_t tail_chars = limits::notice_preview_chars - head_chars;
+    const std::size_t known = ended.head.size() + ended.tail.size();
+    if (ended.tail.empty() || known >= ended.job.output_bytes) {
+        const auto all = base::printable(ended.head + ended.tail);
+        const auto text = base::strip(all);
+        if (base::count_chars(text) <= limits::notice_preview_chars)
+            return text.empty() ? quote("(no output)") : quote(text);
+    }
+    // Cut as bytes first: the count of what is left out is one of bytes that were written.
+    const auto& last = ended.tail.empty() ? ended.head : ended.tail;
+    std::string_view head_bytes{ended.head};
+    std::string_view tail_bytes{last};
+    head_bytes = head_bytes.substr(0, head_chars);
+    tail_bytes = tail_bytes.substr(tail_bytes.size() - std::min(tail_bytes.size(), tail_chars));
+    const auto shown = head_bytes.size() + tail_bytes.size();
+    const auto left_out = ended.job.output_bytes > shown ? ended.job.output_bytes - shown : 0;
+    return quote(base::printable(head_bytes)) +
+        fmt::format("| [{} bytes left out; check_background shows them]\n", left_out) +
+        quote(base::printable(tail_bytes));
+}
+
+} // namespace
+
+std::string describe_end(const proto::api::job& job)
+{
+    switch (job.state) {
+    case job_state::completed:
+        return job.signal ? fmt::format("completed: signal {}", signal_text(*job.signal))
+                          : fmt::format("completed: exit {}", job.exit_code.value_or(0));
+    case job_state::timeout: return "timeout";
+    case job_state::killed: return fmt::format("killed by {}", job.by);
+    case job_state::error:
+        return fmt::format("error: {}", base::defuse_markers(base::one_line(job.reason, 200)));
+    case job_state::lost:
+        return fmt::format("lost: {}", base::defuse_markers(base::one_line(job.reason, 200)));
+    case job_state::queued:
+    case job_state::running: break;
+    }
+    return std::string{to_string(job.state)};
+}
+
+std::string background_results(std::span<const ended_job> ended)
+{
+    // Every entry keeps its first line; the previews share what is left, in order.
+    std::vector<std::string> heads;
+    std::size_t used = opening.size() + closing.size();
+    for (const auto& one : ended) {
+        heads.push_back(first_line(one.job));
+        used += base::count_chars(heads.back());
+    }
+    std::string element{opening};
+    for (std::size_t i = 0; i < ended.size(); ++i) {
+        element += heads[i];
+        if (ended[i].job.state == job_state::error)
+            continue; // nothing ever ran
+        const auto quoted = preview(ended[i]);
+        const auto chars = base::count_chars(quoted);
+        if (used + chars > limits::notice_element_chars)
+            continue;
+        used += chars;
+        element += quoted;
+    }
+    return element.append(closing);
+}
+
+} // namespace agentd::session

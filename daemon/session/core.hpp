@@ -1,0 +1,59 @@
+// The sessions of the daemon and what their callers may ask of them: implements
+// session::service over the store and the registry. Made once by the composition root.
+// Callable from any strand.
+#pragma once
+
+#include "session/environment.hpp"
+#include "session/registry.hpp"
+#include "session/service.hpp"
+
+#include <atomic>
+
+namespace agentd::session {
+
+class core final : public service {
+public:
+    explicit core(environment& shared);
+
+    // After a restart: gives what cannot go on its end, and wakes the sessions that have work.
+    // Before the first caller. Errors: the store's.
+    aio::awaitable<base::result<>> recover();
+    // Submits and messages are refused from now on (errc::draining).
+    void drain() { draining_ = true; }
+    // Ends all work in an orderly way; see registry::shut_down.
+    aio::awaitable<> shut_down() { return registry_.shut_down(); }
+
+    aio::awaitable<base::result<submitted>> submit(
+        caller who, proto::api::submit_request what, std::optional<idempotency_key> key) override;
+    aio::awaitable<base::result<proto::api::task>> task(caller who, std::string id) override;
+    aio::awaitable<base::result<proto::api::task>> wait(
+        caller who, std::string id, std::chrono::milliseconds limit) override;
+    aio::awaitable<base::result<page<proto::api::task>>> tasks(
+        caller who, task_filter which) override;
+    aio::awaitable<base::result<cancelled>> cancel(caller who, std::string id) override;
+    aio::awaitable<base::result<submitted>> add_message(
+        caller who, std::string id, std::string text, std::optional<idempotency_key> key) override;
+    aio::awaitable<base::result<proto::api::session>> session(caller who, std::string id) override;
+    aio::awaitable<base::result<page<proto::api::session>>> sessions(
+        caller who, std::size_t limit, std::string after) override;
+    aio::awaitable<base::result<page<proto::api::message>>> messages(
+        caller who, std::string session_id, std::int64_t after_seq, std::size_t limit) override;
+    aio::awaitable<base::result<void>> remove_session(caller who, std::string id) override;
+    aio::awaitable<base::result<proto::api::job>> job(caller who, std::string id) override;
+    aio::awaitable<base::result<page<proto::api::job>>> jobs(caller who, job_filter which) override;
+    aio::awaitable<base::result<output_piece>> job_output(
+        caller who, std::string id, std::uint64_t offset, std::size_t limit, bool follow) override;
+    aio::awaitable<base::result<std::uint64_t>> tail_offset(
+        caller who, std::string id, std::size_t lines) override;
+    aio::awaitable<base::result<proto::api::job>> kill_job(caller who, std::string id) override;
+    aio::awaitable<base::result<store::events::filter>> event_filter(caller who,
+        std::string task_id, std::string session_id, std::vector<std::string> types) override;
+    aio::awaitable<base::result<counts>> count() override;
+
+private:
+    environment& shared_;
+    registry registry_;
+    std::atomic<bool> draining_ = false;
+};
+
+} // namespace agentd::session

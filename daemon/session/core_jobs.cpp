@@ -1,0 +1,130 @@
+#include "jobs/environment.hpp"
+#include "session/answer.hpp"
+#include "session/core.hpp"
+#include "session/event_hub.hpp"
+#include "session/lookup.hpp"
+#include "store/events.hpp"
+#include "store/store.hpp"
+
+#include <algorithm>
+
+namespace agentd::session {
+namespace {
+
+// What the spool has of a job that has ended / still runs.
+std::uint64_t total_of(const proto::api::job& job)
+{
+    return has_ended(job.state) ? job.output_bytes : 0;
+}
+
+base::error not_kept(base::error why)
+{
+    if (why.is(jobs::errc::no_output))
+        return {errc::gone, std::move(why.text)};
+    return {errc::storage_failed, std::move(why.text)};
+}
+
+} // namespace
+
+aio::awaitable<base::result<proto::api::job>> core::job(caller who, std::string id)
+{
+    auto find = [who, id](store::connection& db) -> base::result<proto::api::job> {
+        auto row = lookup::job(db, who, id);
+        if (!row)
+            return std::unexpected(std::move(row.error()));
+        return std::move(row->shown);
+    };
+    auto found = co_await shared_.db.read(std::move(find));
+    co_return answer(std::move(found));
+}
+
+aio::awaitable<base::result<page<proto::api::job>>> core::jobs(caller who, job_filter which)
+{
+    auto list = [who, which](store::connection& db) -> base::result<page<proto::api::job>> {
+        store::jobs::filter rows;
+        rows.owner_uid = who.only();
+        rows.states = which.states;
+        rows.limit = which.limit + 1;
+        rows.after = which.after;
+        if (!which.session_id.empty()) {
+            auto session = lookup::session(db, who, which.session_id);
+            if (!session)
+                return std::unexpected(std::move(session.error()));
+            rows.session_id = session->shown.id;
+        }
+        if (!which.task_id.empty()) {
+            auto task = lookup::task(db, who, which.task_id);
+            if (!task)
+                return std::unexpected(std::move(task.error()));
+            rows.task_id = task->shown.id;
+        }
+        return page_of(store::jobs::list(db, rows), which.limit, store::events::newest(db));
+    };
+    auto found = co_await shared_.db.read(std::move(list));
+    co_return answer(std::move(found));
+}
+
+aio::awaitable<base::result<output_piece>> core::job_output(
+    caller who, std::string id, std::uint64_t offset, std::size_t limit, bool follow)
+{
+    for (;;) {
+        // Read before the output: if it had ended by then, the output was whole.
+        const auto known = co_await job(who, id);
+        if (!known)
+            co_return std::unexpected(known.error());
+        auto piece = co_await shared_.jobs.spool.read(known->id, offset, limit, total_of(*known));
+        if (!piece)
+            co_return std::unexpected(not_kept(std::move(piece.error())));
+        output_piece out;
+        out.bytes = std::move(piece->bytes);
+        out.next_offset = piece->next_offset;
+        if (piece->gap)
+            out.gap = {piece->gap->start, piece->gap->end};
+        out.ended = has_ended(known->state) && out.next_offset >= known->output_bytes;
+        const bool something = !out.bytes.empty() || out.gap.end != out.gap.start || out.ended;
+        if (something || !follow)
+            co_return out;
+        static_cast<void>(co_await shared_.jobs.spool.wait_for_more(known->id, offset));
+        if (known->state != proto::api::job_state::queued)
+            continue;
+        // A queued one has no output to wait for yet, and neither has one whose end is being stored.
+        co_await aio::sleep_for(limits::output_recheck);
+    }
+}
+
+aio::awaitable<base::result<std::uint64_t>> core::tail_offset(
+    caller who, std::string id, std::size_t lines)
+{
+    const auto known = co_await job(who, id);
+    if (!known)
+        co_return std::unexpected(known.error());
+    auto piece = co_await shared_.jobs.spool.read_lines(
+        known->id, lines, limits::tail_bytes, total_of(*known));
+    if (!piece)
+        co_return std::unexpected(not_kept(std::move(piece.error())));
+    co_return piece->offset;
+}
+
+aio::awaitable<base::result<proto::api::job>> core::kill_job(caller who, std::string id)
+{
+    auto found = co_await job(who, std::move(id));
+    if (!found || has_ended(found->state))
+        co_return found;
+    store::events::filter end;
+    end.session_id = found->session_id;
+    end.types = {"job.finished"};
+    const auto strand = co_await aio::asio::this_coro::executor;
+    auto news = co_await shared_.hub.subscribe(strand, std::move(end));
+    registry_.signal(found->session_id, signal::kill_job{found->id});
+    const std::string whole = found->id.str();
+    const auto deadline = base::mono_now() + limits::kill_deadline;
+    found = co_await job(who, whole);
+    while (found && !has_ended(found->state) && base::mono_now() < deadline) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - base::mono_now());
+        static_cast<void>(co_await news->next(left));
+        found = co_await job(who, whole);
+    }
+    co_return found;
+}
+
+} // namespace agentd::session

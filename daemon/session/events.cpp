@@ -1,0 +1,234 @@
+#include "session/events.hpp"
+
+#include "base/limits.hpp"
+#include "base/text.hpp"
+#include "proto/api/json.hpp"
+#include "proto/json/writer.hpp"
+
+#include <utility>
+
+namespace agentd::session::events {
+namespace {
+
+using proto::json::object_writer;
+
+// An event of `type` about a task (and its session), without members of its own yet.
+event about(std::string_view type, const base::session_id& session, const base::task_id& task = {},
+    const base::job_id& job = {})
+{
+    event e;
+    e.time = base::wall_now();
+    e.type = type;
+    e.session_id = session;
+    e.task_id = task;
+    e.job_id = job;
+    return e;
+}
+
+event about(std::string_view type, const proto::api::task& task)
+{
+    return about(type, task.session_id, task.id);
+}
+
+event about(std::string_view type, const proto::api::job& job)
+{
+    return about(type, job.session_id, job.task_id, job.id);
+}
+
+// Runs `fill` over the writer of the event's own members.
+template <class Fill>
+event with(event e, Fill fill)
+{
+    e.body.clear();
+    object_writer body{e.body};
+    fill(body);
+    body.close();
+    return e;
+}
+
+void write_failure(object_writer& body, const model::failure& why)
+{
+    body.member("reason", why.type).member("message", why.message).member("status", why.status);
+    if (!why.request_id.empty())
+        body.member("request_id", why.request_id);
+}
+
+void write_usage(object_writer& body, const model::usage& used)
+{
+    auto usage = body.object("usage");
+    usage.member("input", used.input).member("output", used.output);
+    usage.member("cache_read", used.cache_read).member("cache_write", used.cache_write);
+}
+
+void write_command(object_writer& body, const proto::api::job& job)
+{
+    body.member("command", base::one_line(job.command, limits::command_chars));
+}
+
+} // namespace
+
+event session_created(const proto::api::session& what)
+{
+    return with(about("session.created", what.id), [&what](object_writer& body) {
+        body.member("model", what.model).member("workdir", what.workdir);
+    });
+}
+
+event session_deleted(const base::session_id& id)
+{
+    return about("session.deleted", id);
+}
+
+event task_submitted(const proto::api::task& what)
+{
+    return with(about("task.submitted", what), [&what](object_writer& body) {
+        body.member("model", what.model).member("priority", what.priority);
+        body.member("owner_uid", what.owner_uid);
+        body.member("jobs_at_end", to_string(what.jobs_at_end));
+    });
+}
+
+event task_started(const proto::api::task& what)
+{
+    return with(about("task.started", what),
+        [&what](object_writer& body) { body.member("model", what.model); });
+}
+
+event task_waiting(const proto::api::task& what, std::int64_t live_jobs)
+{
+    return with(about("task.waiting", what),
+        [live_jobs](object_writer& body) { body.member("live_jobs", live_jobs); });
+}
+
+event task_cancel_requested(const proto::api::task& what)
+{
+    return about("task.cancel_requested", what);
+}
+
+event task_finished(const proto::api::task& what)
+{
+    return with(about("task.finished", what), [&what](object_writer& body) {
+        body.member("state", to_string(what.state));
+        if (what.error) {
+            auto error = body.object("error");
+            error.member("type", what.error->type).member("message", what.error->message);
+            error.member_if("status", what.error->status);
+            if (!what.error->request_id.empty())
+                error.member("request_id", what.error->request_id);
+        }
+        body.member("turns", what.turns).raw("usage", proto::api::to_json(what.usage));
+        body.member("cost_usd", what.cost_usd);
+    });
+}
+
+event message_received(const proto::api::task& to, std::int64_t notification)
+{
+    return with(about("message.received", to),
+        [notification](object_writer& body) { body.member("notification", notification); });
+}
+
+event turn_started(const proto::api::task& what, std::int64_t turn)
+{
+    return with(
+        about("turn.started", what), [turn](object_writer& body) { body.member("turn", turn); });
+}
+
+event turn_finished(const proto::api::task& what, std::int64_t turn, const model::reply& reply)
+{
+    return with(about("turn.finished", what), [turn, &reply](object_writer& body) {
+        body.member("turn", turn).member("stop_reason", to_string(reply.stop));
+        body.member("model", reply.model).member("attempts", reply.attempts);
+        if (reply.first_token)
+            body.member("first_token_ms", reply.first_token->count());
+        if (!reply.request_id.empty())
+            body.member("request_id", reply.request_id);
+        write_usage(body, reply.usage);
+    });
+}
+
+event model_text(
+    const proto::api::task& what, std::int64_t turn, std::size_t block, std::string_view text)
+{
+    return with(about("model.text", what), [turn, block, text](object_writer& body) {
+        body.member("turn", turn).member("block", block).member("text", text);
+    });
+}
+
+event model_retry(const proto::api::task& what, std::int64_t turn, std::int64_t attempt,
+    const model::failure& why, std::chrono::milliseconds delay)
+{
+    return with(about("model.retry", what), [=, &why](object_writer& body) {
+        body.member("turn", turn).member("attempt", attempt).member("delay_ms", delay.count());
+        write_failure(body, why);
+    });
+}
+
+event model_fallback(const proto::api::task& what, std::int64_t turn, std::string_view from,
+    std::string_view to, const model::failure& why)
+{
+    return with(about("model.fallback", what), [=, &why](object_writer& body) {
+        body.member("turn", turn).member("from", from).member("to", to);
+        write_failure(body, why);
+    });
+}
+
+event tool_started(const proto::api::task& what, const store::calls::row& call)
+{
+    return with(about("tool.started", what), [&call](object_writer& body) {
+        body.member("tool", call.name).member("tool_use_id", call.tool_id);
+    });
+}
+
+event tool_finished(
+    const proto::api::task& what, const store::calls::row& call, std::chrono::milliseconds wall)
+{
+    return with(about("tool.finished", what), [&call, wall](object_writer& body) {
+        body.member("tool", call.name).member("tool_use_id", call.tool_id);
+        body.member("is_error", call.is_error).member("wall_ms", wall.count());
+        body.member("result_bytes", call.text.size());
+    });
+}
+
+event job_queued(const proto::api::job& what)
+{
+    return with(
+        about("job.queued", what), [&what](object_writer& body) { write_command(body, what); });
+}
+
+event job_started(const proto::api::job& what)
+{
+    return with(
+        about("job.started", what), [&what](object_writer& body) { write_command(body, what); });
+}
+
+event job_finished(const proto::api::job& what)
+{
+    return with(about("job.finished", what), [&what](object_writer& body) {
+        write_command(body, what);
+        body.member("state", to_string(what.state));
+        if (!what.by.empty())
+            body.member("by", what.by);
+        if (!what.reason.empty())
+            body.member("reason", what.reason);
+        body.member_if("exit_code", what.exit_code).member_if("signal", what.signal);
+        body.member_if("wall_ms", what.wall_ms).member_if("cpu_ms", what.cpu_ms);
+        body.member_if("peak_bytes", what.peak_bytes).member("output_bytes", what.output_bytes);
+        body.member("oom", what.oom);
+    });
+}
+
+event notification_queued(const base::session_id& session, const base::task_id& task,
+    const base::job_id& job, std::int64_t notification)
+{
+    return with(about("notification.queued", session, task, job),
+        [notification](object_writer& body) { body.member("notification", notification); });
+}
+
+event notification_delivered(const base::session_id& session, const base::task_id& task,
+    const base::job_id& job, std::int64_t notification)
+{
+    return with(about("notification.delivered", session, task, job),
+        [notification](object_writer& body) { body.member("notification", notification); });
+}
+
+} // namespace agentd::session::events

@@ -1,0 +1,51 @@
+// The events of the daemon's history (DESIGN §10) as they are written: one function a type,
+// so that each type's members are decided in one place. Pure; any thread.
+#pragma once
+
+#include "model/reply.hpp"
+#include "proto/api/types.hpp"
+#include "store/calls.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace agentd::session::events {
+
+using proto::api::event;
+
+[[nodiscard]] event session_created(const proto::api::session& what);
+[[nodiscard]] event session_deleted(const base::session_id& id);
+
+[[nodiscard]] event task_submitted(const proto::api::task& what);
+[[nodiscard]] event task_started(const proto::api::task& what);
+[[nodiscard]] event task_waiting(const proto::api::task& what, std::int64_t live_jobs);
+[[nodiscard]] event task_cancel_requested(const proto::api::task& what);
+// With the state it ended in, its error, turns, usage and cost.
+[[nodiscard]] event task_finished(const proto::api::task& what);
+[[nodiscard]] event message_received(const proto::api::task& to, std::int64_t notification);
+
+[[nodiscard]] event turn_started(const proto::api::task& what, std::int64_t turn);
+[[nodiscard]] event turn_finished(
+    const proto::api::task& what, std::int64_t turn, const model::reply& reply);
+[[nodiscard]] event model_text(
+    const proto::api::task& what, std::int64_t turn, std::size_t block, std::string_view text);
+[[nodiscard]] event model_retry(const proto::api::task& what, std::int64_t turn,
+    std::int64_t attempt, const model::failure& why, std::chrono::milliseconds delay);
+[[nodiscard]] event model_fallback(const proto::api::task& what, std::int64_t turn,
+    std::string_view from, std::string_view to, const model::failure& why);
+
+[[nodiscard]] event tool_started(const proto::api::task& what, const store::calls::row& call);
+[[nodiscard]] event tool_finished(
+    const proto::api::task& what, const store::calls::row& call, std::chrono::milliseconds wall);
+
+[[nodiscard]] event job_queued(const proto::api::job& what);
+[[nodiscard]] event job_started(const proto::api::job& what);
+[[nodiscard]] event job_finished(const proto::api::job& what);
+[[nodiscard]] event notification_queued(const base::session_id& session, const base::task_id& task,
+    const base::job_id& job, std::int64_t notification);
+[[nodiscard]] event notification_delivered(const base::session_id& session,
+    const base::task_id& task, const base::job_id& job, std::int64_t notification);
+
+} // namespace agentd::session::events

@@ -1,0 +1,44 @@
+#include "session/inbox.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace agentd::session {
+namespace {
+
+// By id, which is the order in which the store has seen them happen: coroutines that queue at
+// the same moment may come back in another.
+template <class Items>
+void take(Items& from, std::vector<std::int64_t>& ids, auto& into)
+{
+    std::ranges::sort(from, {}, [](const auto& one) { return one.id; });
+    for (auto& one : from) {
+        ids.push_back(one.id);
+        into.push_back(std::move(one.what));
+    }
+    from.clear();
+}
+
+} // namespace
+
+void inbox::push(std::int64_t id, ended_job what)
+{
+    if (known_.insert(id).second)
+        ended_.push_back({id, std::move(what)});
+}
+
+void inbox::push(std::int64_t id, std::string text)
+{
+    if (known_.insert(id).second)
+        messages_.push_back({id, std::move(text)});
+}
+
+inbox::news inbox::drain()
+{
+    news all;
+    take(ended_, all.ids, all.ended);
+    take(messages_, all.ids, all.messages);
+    return all;
+}
+
+} // namespace agentd::session

@@ -1,0 +1,48 @@
+// The notification queue of one session: what happened since the last model request. Producers
+// are jobs and clients, by way of the session's strand; the consumer is the session coroutine,
+// which takes everything at once, so that one request carries all news.
+// What stands here is stored already, and is taken off the store only with the reply to the
+// request that carried it. On the session's strand only. Bounded by the caps on jobs and on
+// pending messages, which are checked before anything is stored.
+#pragma once
+
+#include "session/background_results.hpp"
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace agentd::session {
+
+class inbox {
+public:
+    // A job of the session has ended; `id` is its notification's in the store. One that was
+    // pushed before is no news: a session is loaded while things go on arriving.
+    void push(std::int64_t id, ended_job what);
+    // A user has sent a message to the task that is open.
+    void push(std::int64_t id, std::string text);
+
+    [[nodiscard]] bool empty() const { return ended_.empty() && messages_.empty(); }
+    [[nodiscard]] bool has_message() const { return !messages_.empty(); }
+
+    // Everything, in order of arrival.
+    struct news {
+        std::vector<std::int64_t> ids;
+        std::vector<ended_job> ended;
+        std::vector<std::string> messages;
+    };
+    [[nodiscard]] news drain();
+
+private:
+    template <class T>
+    struct item {
+        std::int64_t id;
+        T what;
+    };
+    std::vector<item<ended_job>> ended_;
+    std::vector<item<std::string>> messages_;
+    std::set<std::int64_t> known_; // ids ever pushed
+};
+
+} // namespace agentd::session

@@ -1,0 +1,268 @@
+#include "session/live_jobs.hpp"
+
+#include "base/log.hpp"
+#include "jobs/environment.hpp"
+#include "session/commit.hpp"
+#include "session/environment.hpp"
+#include "session/steps.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace agentd::session {
+namespace {
+
+using proto::api::job_state;
+
+job_state state_of(jobs::ended how)
+{
+    switch (how) {
+    case jobs::ended::completed: return job_state::completed;
+    case jobs::ended::timeout: return job_state::timeout;
+    case jobs::ended::killed: return job_state::killed;
+    case jobs::ended::error: break;
+    }
+    return job_state::error;
+}
+
+void record_end(store::jobs::row& row, const jobs::outcome& what)
+{
+    auto& job = row.shown;
+    job.state = state_of(what.how);
+    job.by = what.by ? to_string(*what.by) : "";
+    job.reason = what.reason;
+    job.exit_code = what.exit_code;
+    job.signal = what.signal;
+    job.oom = what.oom;
+    job.wall_ms = what.wall.count();
+    job.cpu_ms = what.cpu.count();
+    job.peak_bytes = what.peak_bytes;
+    job.output_bytes = what.output_bytes;
+    if (what.gap)
+        job.gap = proto::api::byte_gap{what.gap->start, what.gap->end};
+    job.ended_at = base::wall_now();
+    row.preview_head = what.output.head;
+    row.preview_tail = what.output.tail;
+}
+
+} // namespace
+
+live_jobs::live_jobs(
+    environment& shared, base::session_id session, aio::executor strand, inbox& into, on_end ended)
+    : shared_(shared),
+      session_(std::move(session)),
+      strand_(strand),
+      inbox_(into),
+      ended_(std::move(ended)),
+      changed_(strand),
+      running_(strand)
+{}
+
+std::int64_t live_jobs::count(const base::task_id& of) const
+{
+    return std::ranges::count_if(
+        live_, [&of](const auto& one) { return one.second->row.shown.task_id == of; });
+}
+
+void live_jobs::ask_to_end(const base::job_id& id, jobs::stopped_by who)
+{
+    if (const auto found = live_.find(id); found != live_.end())
+        found->second->job->stop(who);
+}
+
+void live_jobs::ask_to_end(const base::task_id& of, jobs::stopped_by who)
+{
+    for (const auto& [id, one] : live_)
+        if (of.empty() || one->row.shown.task_id == of)
+            one->job->stop(who);
+}
+
+aio::awaitable<> live_jobs::wait_for_end(base::task_id of)
+{
+    while (of.empty() ? !live_.empty() : count(of) != 0)
+        co_await changed_.wait_until(std::chrono::steady_clock::time_point::max());
+}
+
+aio::awaitable<base::result<>> live_jobs::insert(store::jobs::row& row, bool queued)
+{
+    for (;;) {
+        row.shown.id = base::new_job_id();
+        auto work = [&row, queued](
+                        store::connection& db) { return steps::queue_job(db, row, queued); };
+        auto added = co_await shared_.db.write(
+            store::step::queue_job, store::durability::process_death, work);
+        if (!added)
+            co_return std::unexpected(std::move(added.error()));
+        if (*added) // else the id is taken: another one
+            co_return base::result<>{};
+    }
+}
+
+aio::awaitable<base::result<tools::started_job>> live_jobs::start(
+    std::string command, std::chrono::seconds timeout)
+{
+    if (closed_)
+        co_return std::unexpected(base::error{jobs::errc::queue_full, "agentd is stopping"});
+    auto place = co_await shared_.jobs.job_places.enter(session_);
+    if (!place)
+        co_return std::unexpected(std::move(place.error()));
+    const bool queued = !place->granted();
+    auto one = std::make_shared<live>();
+    one->row.shown.session_id = session_;
+    one->row.shown.task_id = origin_.task;
+    one->row.shown.command = command;
+    one->row.shown.queued_at = base::wall_now();
+    one->row.owner_uid = origin_.owner_uid;
+    one->row.timeout_s = timeout.count();
+    one->workdir.reset(::fcntl(origin_.workdir_fd, F_DUPFD_CLOEXEC, 0));
+    if (!one->workdir)
+        co_return std::unexpected(base::system_error("start the job", errno));
+    auto inserted = co_await insert(one->row, queued);
+    if (!inserted)
+        co_return std::unexpected(std::move(inserted.error()));
+    const auto id = one->row.shown.id;
+    jobs::command what;
+    what.text = std::move(command);
+    what.workdir_fd = one->workdir.get();
+    what.env = origin_.env;
+    what.timeout = timeout;
+    one->job =
+        std::make_unique<jobs::job>(strand_, shared_.jobs, id, std::move(what), std::move(*place));
+    live_.emplace(id, one);
+    running_.spawn("job " + id.str(), run(one));
+    tools::started_job started;
+    started.id = id;
+    started.queued = queued;
+    co_return started;
+}
+
+aio::awaitable<> live_jobs::run(std::shared_ptr<live> what)
+{
+    auto& row = what->row;
+    const bool starts = co_await what->job->ready();
+    if (starts) {
+        row.shown.state = job_state::running;
+        row.shown.started_at = base::wall_now();
+        auto begin = [row](store::connection& db) { steps::start_job(db, row, 0); };
+        co_await commit(shared_, store::step::start_job, std::move(begin));
+    }
+    const auto outcome = co_await what->job->run();
+    record_end(row, outcome);
+    auto end = [row](store::connection& db) { return steps::finish_job(db, row); };
+    const auto news = co_await commit(shared_, store::step::finish_job, std::move(end));
+    const auto& job = row.shown;
+    log::info("job.finished", {session_.str(), job.task_id.str(), job.id.str()}, "job ended: {}",
+        to_string(job.state));
+    if (news != 0)
+        inbox_.push(news, ended_job{row.shown, row.preview_head, row.preview_tail});
+    live_.erase(job.id);
+    changed_.notify_all();
+    ended_(job.task_id);
+}
+
+tools::job_view live_jobs::view_of(const proto::api::job& job) const
+{
+    tools::job_view view;
+    view.id = job.id;
+    view.command = job.command;
+    view.status = to_string(job.state);
+    view.by = job.by;
+    view.reason = job.reason;
+    view.exit_code = job.exit_code;
+    view.signal = job.signal;
+    view.wall = std::chrono::milliseconds{job.wall_ms.value_or(0)};
+    view.output_bytes = job.output_bytes;
+    view.ended = has_ended(job.state);
+    if (const auto found = live_.find(job.id); found != live_.end()) {
+        const auto now = found->second->job->look();
+        view.wall = now.wall;
+        view.output_bytes = now.output_bytes;
+    }
+    return view;
+}
+
+aio::awaitable<std::vector<tools::job_view>> live_jobs::list()
+{
+    auto work = [id = session_](store::connection& db) {
+        store::jobs::filter all;
+        all.session_id = id;
+        all.limit = limits::jobs_listed_to_model;
+        return store::jobs::list(db, all);
+    };
+    auto found = co_await shared_.db.read(work);
+    std::vector<tools::job_view> views;
+    if (!found)
+        co_return views;
+    for (auto job = found->rbegin(); job != found->rend(); ++job) // the store has the newest first
+        views.push_back(view_of(*job));
+    co_return views;
+}
+
+aio::awaitable<std::optional<tools::job_view>> live_jobs::find(base::job_id id)
+{
+    auto work = [id](store::connection& db) { return store::jobs::find(db, id); };
+    auto found = co_await shared_.db.read(work);
+    std::optional<tools::job_view> view;
+    if (found && *found && (*found)->shown.session_id == session_)
+        view = view_of((*found)->shown);
+    co_return view;
+}
+
+aio::awaitable<base::result<tools::job_output>> live_jobs::read_output(
+    base::job_id id, std::optional<std::uint64_t> offset, std::size_t limit)
+{
+    auto view = co_await find(id);
+    const std::uint64_t total = view && view->ended ? view->output_bytes : 0;
+    base::result<jobs::piece> piece;
+    if (offset)
+        piece = co_await shared_.jobs.spool.read(id, *offset, limit, total);
+    else
+        piece = co_await shared_.jobs.spool.read_tail(id, limit, total);
+    if (!piece)
+        co_return std::unexpected(std::move(piece.error()));
+    tools::job_output output;
+    output.bytes = std::move(piece->bytes);
+    output.offset = piece->offset;
+    output.next_offset = piece->next_offset;
+    if (piece->gap) {
+        output.gap_start = piece->gap->start;
+        output.gap_end = piece->gap->end;
+    }
+    co_return output;
+}
+
+aio::awaitable<std::optional<tools::job_view>> live_jobs::stop(base::job_id id)
+{
+    ask_to_end(id, jobs::stopped_by::model);
+    while (live_.contains(id))
+        co_await changed_.wait_until(std::chrono::steady_clock::time_point::max());
+    co_return co_await find(id);
+}
+
+bool live_jobs::satisfied(const std::vector<base::job_id>& ids, tools::wait_mode mode) const
+{
+    const auto gone = [this](const base::job_id& id) { return !live_.contains(id); };
+    return mode == tools::wait_mode::any ? std::ranges::any_of(ids, gone)
+                                         : std::ranges::all_of(ids, gone);
+}
+
+aio::awaitable<tools::wait_end> live_jobs::wait(
+    std::vector<base::job_id> ids, tools::wait_mode mode, std::chrono::seconds limit)
+{
+    if (ids.empty())
+        for (const auto& [id, one] : live_)
+            ids.push_back(id);
+    const auto deadline = base::mono_now() + limit;
+    while (!ids.empty() && !satisfied(ids, mode)) {
+        if (inbox_.has_message())
+            co_return tools::wait_end::user_message;
+        if (base::mono_now() >= deadline)
+            co_return tools::wait_end::timed_out;
+        co_await changed_.wait_until(deadline);
+    }
+    co_return tools::wait_end::ended;
+}
+
+} // namespace agentd::session

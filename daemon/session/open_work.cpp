@@ -1,0 +1,190 @@
+#include "session/open_work.hpp"
+
+#include "aio/blocking_pool.hpp"
+#include "base/log.hpp"
+#include "proto/messages/encode.hpp"
+#include "session/commit.hpp"
+#include "tools/command_environment.hpp"
+
+#include <algorithm>
+
+namespace agentd::session {
+
+open_work::open_work(session& owner, steps::opened_task what, scheduler::place place)
+    : owner_(owner),
+      shared_(owner.shared_),
+      settings_(shared_.now.get()),
+      opened_(std::move(what)),
+      task_(opened_.task),
+      place_(std::move(place)),
+      history_(opened_.epoch, opened_.history),
+      loop_({task_.shown.jobs_at_end, task_.max_turns, task_.shown.turns}),
+      commands_(owner.strand_, shared_.jobs, owner.id_),
+      asking_(owner.strand_),
+      running_calls_(owner.strand_),
+      timers_(owner.strand_)
+{}
+
+open_work::~open_work() = default;
+
+const std::string& open_work::tool_set(environment& shared)
+{
+    return shared.tools.definitions();
+}
+
+std::chrono::milliseconds open_work::elapsed() const
+{
+    return std::chrono::milliseconds{task_.elapsed_ms} + base::elapsed_since(began_);
+}
+
+aio::awaitable<> open_work::run()
+{
+    log::info("task.started", {owner_.id_.str(), task_.shown.id.str()}, "task {}",
+        opened_.resumed ? "goes on" : "started");
+    auto ready = co_await prepare();
+    if (ready) {
+        co_await tell(beginning());
+    } else {
+        ending why{
+            proto::api::task_state::failed, "workspace", ready.error().text, std::nullopt, {}};
+        co_await tell(happened::stop{std::move(why)});
+    }
+    while (!loop_.is_over() && !owner_.stopping_) {
+        auto next = co_await owner_.arrivals_.pop();
+        co_await take(std::move(next));
+    }
+    if (!loop_.is_over()) {
+        co_await stop_running("agentd was stopped while this ran; it may have had effects");
+        auto keep = [id = task_.shown.id, ms = elapsed().count()](
+                        store::connection& db) { store::tasks::set_elapsed(db, id, ms); };
+        co_await commit(shared_, store::step::wait_for_jobs, std::move(keep));
+    }
+    timers_.cancel();
+    co_await timers_.join();
+}
+
+aio::awaitable<base::result<>> open_work::prepare()
+{
+    if (task_.timeout_s > 0) {
+        const auto left = std::chrono::seconds{task_.timeout_s} - elapsed();
+        timers_.spawn("timeout", watch_time(std::max(std::chrono::milliseconds{0}, left)));
+    }
+    if (opened_.task.shown.cancel_requested) {
+        ending cancelled{proto::api::task_state::cancelled, {}, {}, std::nullopt, {}};
+        co_await tell(happened::stop{std::move(cancelled)});
+        co_return base::result<>{};
+    }
+    auto open = [path = opened_.session.shown.workdir] { return tools::workspace::open(path); };
+    auto files = co_await shared_.blocking.run(std::move(open));
+    if (!files)
+        co_return std::unexpected(std::move(files.error()));
+    files_.emplace(std::move(*files));
+    const auto env = shared_.commands.of(owner_.id_, task_.shown.id, task_.env);
+    context_.emplace(
+        tools::context{*files_, shared_.policy, commands_, owner_.jobs_, shared_.blocking, env});
+    owner_.jobs_.begin_task({task_.shown.id, task_.shown.owner_uid, files_->fd(), env});
+    prompt_told_ = std::ranges::any_of(
+        opened_.history, [this](const auto& row) { return row.shown.task_id == task_.shown.id; });
+    receive(std::move(opened_.news));
+    for (auto& row : opened_.calls)
+        calls_.push_back({std::move(row), {}, false, {}});
+    opened_.history.clear();
+    if (!calls_.empty()) {
+        co_await refuse_open_calls({});
+        collect_results();
+    }
+    co_return base::result<>{};
+}
+
+void open_work::receive(std::vector<steps::waiting_news> news)
+{
+    for (auto& one : news) {
+        if (one.ended)
+            owner_.inbox_.push(one.id, std::move(*one.ended));
+        else
+            owner_.inbox_.push(one.id, std::move(one.text));
+    }
+}
+
+happened::begun open_work::beginning() const
+{
+    happened::begun begun;
+    const bool nothing_new = prompt_told_ && owner_.inbox_.empty();
+    if (history_.ends_with_assistant() && nothing_new) {
+        begun.paused = task_.shown.stop_reason == to_string(model::stop_reason::pause_turn);
+        begun.done = !begun.paused;
+    }
+    return begun;
+}
+
+aio::awaitable<> open_work::tell(event what)
+{
+    co_await obey(loop_.on(what));
+}
+
+aio::awaitable<> open_work::obey(std::vector<action> actions)
+{
+    std::deque<action> left{
+        std::make_move_iterator(actions.begin()), std::make_move_iterator(actions.end())};
+    while (!left.empty()) {
+        auto next = std::move(left.front());
+        left.pop_front();
+        auto follows = co_await perform(std::move(next));
+        if (!follows)
+            continue;
+        for (auto& more : loop_.on(*follows))
+            left.push_back(std::move(more));
+    }
+}
+
+aio::awaitable<std::optional<event>> open_work::perform(action what)
+{
+    return std::visit([this](auto& chosen) { return run(std::move(chosen)); }, what);
+}
+
+aio::awaitable<> open_work::take(incoming what)
+{
+    if (owner_.took_care(what) || owner_.stopping_)
+        co_return;
+    const auto is_current = [this](std::uint64_t step) { return step == step_; };
+    if (const auto* cancel = std::get_if<signal::cancel>(&what);
+        cancel && cancel->task == task_.shown.id) {
+        ending why{proto::api::task_state::cancelled, {}, {}, std::nullopt, {}};
+        co_await tell(happened::stop{std::move(why)});
+    } else if (auto* message = std::get_if<signal::message>(&what);
+        message && message->task == task_.shown.id) {
+        owner_.inbox_.push(message->notification, std::move(message->text));
+        owner_.jobs_.message_came();
+        co_await tell(happened::user_message{});
+    } else if (const auto* ended = std::get_if<report::job_ended>(&what)) {
+        happened::job_ended news;
+        news.own = ended->of == task_.shown.id;
+        news.own_live = owner_.jobs_.count(task_.shown.id);
+        co_await tell(news);
+    } else if (auto* reply = std::get_if<report::model_answered>(&what);
+        reply && is_current(reply->step)) {
+        co_await answered(std::move(reply->outcome));
+    } else if (auto* retry = std::get_if<report::model_retries>(&what)) {
+        auto note = [e = std::move(retry->event)](store::connection& db) { db.append_event(e); };
+        co_await commit(shared_, store::step::daemon_event, std::move(note));
+    } else if (const auto* call = std::get_if<report::call_ended>(&what);
+        call && is_current(call->step)) {
+        plan_->ended(call->call);
+        co_await start_calls();
+    } else if (auto* granted = std::get_if<report::place_free>(&what);
+        granted && is_current(granted->step)) {
+        place_ = std::move(granted->place);
+        auto wake = [task = task_](store::connection& db) { steps::end_waiting(db, task); };
+        co_await commit(shared_, store::step::wake_task, std::move(wake));
+        co_await tell(happened::place_taken{});
+    } else if (const auto* window = std::get_if<report::window_over>(&what);
+        window && is_current(window->step)) {
+        co_await tell(happened::window_over{});
+    } else if (std::holds_alternative<report::time_over>(what)) {
+        ending why{
+            proto::api::task_state::failed, "timeout", "the task's time is over", std::nullopt, {}};
+        co_await tell(happened::stop{std::move(why)});
+    }
+}
+
+} // namespace agentd::session

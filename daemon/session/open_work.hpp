@@ -1,0 +1,117 @@
+// The task that a session works on now: obeys agent_loop until the task has ended. Its steps
+// are chapters: open_work.cpp (the loop), open_work_turn.cpp (asking the model),
+// open_work_calls.cpp (its tools), open_work_end.cpp (waiting and ending).
+// Owned by its session; on the session's strand.
+#pragma once
+
+#include "jobs/foreground.hpp"
+#include "session/session.hpp"
+#include "tools/call_plan.hpp"
+#include "tools/tool.hpp"
+#include "tools/workspace.hpp"
+
+#include <deque>
+
+namespace agentd::session {
+
+class open_work {
+public:
+    open_work(session& owner, steps::opened_task what, scheduler::place place);
+    ~open_work();
+
+    // Until the task has ended or the daemon stops.
+    aio::awaitable<> run();
+
+    // Today's tool set, as it is sent.
+    [[nodiscard]] static const std::string& tool_set(environment& shared);
+
+private:
+    // --- the loop
+    aio::awaitable<> take(incoming what);
+    // Tells the loop and does what it asks for, until it asks for nothing.
+    aio::awaitable<> tell(event what);
+    aio::awaitable<> obey(std::vector<action> actions);
+    aio::awaitable<std::optional<event>> perform(action what);
+    aio::awaitable<std::optional<event>> run(todo::ask how);
+    aio::awaitable<std::optional<event>> run(todo::run_tools how);
+    aio::awaitable<std::optional<event>> run(todo::settle);
+    aio::awaitable<std::optional<event>> run(todo::wait);
+    aio::awaitable<std::optional<event>> run(todo::open_window);
+    aio::awaitable<std::optional<event>> run(todo::take_place);
+    aio::awaitable<std::optional<event>> run(todo::abort);
+    aio::awaitable<std::optional<event>> run(todo::stop_jobs);
+    aio::awaitable<std::optional<event>> run(todo::finish how);
+    // Opens the workspace and puts together what the task begins with.
+    aio::awaitable<base::result<>> prepare();
+    void receive(std::vector<steps::waiting_news> news);
+    [[nodiscard]] happened::begun beginning() const;
+
+    // --- the turn
+    // Adds what is new to the message for the next request; what it carries is in attach_.
+    base::result<> compose(const todo::ask& how);
+    aio::awaitable<> ask_model(std::uint64_t step, model::request what);
+    aio::awaitable<> answered(model::outcome outcome);
+    aio::awaitable<> store_reply(model::reply reply, const std::vector<action>& next);
+    [[nodiscard]] happened::reply summary_of(const model::reply& reply) const;
+    void note_calls(const model::reply& reply, bool run_them);
+    [[nodiscard]] std::string spent_by(const proto::api::usage& more, double cost) const;
+    [[nodiscard]] double cost_of_reply(const model::reply& reply) const;
+
+    // --- the tools
+    aio::awaitable<> start_calls();
+    aio::awaitable<> run_call(std::uint64_t step, std::size_t number);
+    aio::awaitable<tools::answer> answer_to(std::size_t number);
+    aio::awaitable<> finish_call(
+        std::size_t number, tools::answer answer, std::chrono::milliseconds wall);
+    // Answers every call that has none, without running it.
+    aio::awaitable<> refuse_open_calls(std::string reason);
+    void collect_results();
+
+    // --- the end
+    aio::awaitable<> stop_running(std::string reason);
+    aio::awaitable<> wait_window(std::uint64_t step);
+    aio::awaitable<> watch_time(std::chrono::milliseconds left);
+    aio::awaitable<> wait_for_place(std::uint64_t step);
+    aio::awaitable<> fetch_news();
+    // What stands in the place of results that the model refused to read.
+    [[nodiscard]] std::string withheld_results() const;
+    // The end of a task whose own state is broken; logged.
+    std::optional<event> internal_error(std::string text);
+    [[nodiscard]] std::chrono::milliseconds elapsed() const;
+
+    session& owner_;
+    environment& shared_;
+    std::shared_ptr<const settings> settings_;
+    steps::opened_task opened_;
+    store::tasks::row& task_; // of opened_
+    scheduler::place place_;
+    base::mono_time began_ = base::mono_now();
+    history history_;
+    agent_loop loop_;
+    bool prompt_told_ = false;
+    std::vector<std::int64_t> attach_; // notifications in the message that are not stored with it
+    std::uint64_t step_ = 0;           // raised whenever what runs becomes stale
+
+    std::optional<tools::workspace> files_;
+    jobs::foreground commands_;
+    std::optional<tools::context> context_;
+
+    // The reply being worked off.
+    struct call_in_work {
+        store::calls::row row;
+        tools::call what;
+        bool runnable = true; // its input arrived whole
+        std::string problem;  // else: what is wrong with it
+    };
+    std::vector<call_in_work> calls_;
+    std::optional<tools::call_plan> plan_;
+    std::vector<std::size_t> startable_; // stored as started, not yet running
+    std::string stop_text_;              // what a call that is being cancelled answers
+
+    // Last: their coroutines use all the others.
+    aio::task asking_; // the model, or for a place
+    aio::task_group running_calls_;
+    aio::task_group timers_;
+};
+
+} // namespace agentd::session

@@ -1,0 +1,152 @@
+#include "base/log.hpp"
+#include "proto/messages/encode.hpp"
+#include "session/commit.hpp"
+#include "session/open_work.hpp"
+
+namespace agentd::session {
+namespace {
+
+using proto::api::task_state;
+
+jobs::stopped_by stopped_by_end(const ending& how)
+{
+    return how.state == task_state::cancelled ? jobs::stopped_by::user : jobs::stopped_by::task_end;
+}
+
+// What the next prompt must not be mistaken for: words about a message nobody has answered.
+std::string note_about(const ending& how)
+{
+    const auto what =
+        how.state == task_state::cancelled ? std::string{"cancelled"} : "failed: " + how.type;
+    return "[agentd: this task was " + what + "; do not go on with it]";
+}
+
+} // namespace
+
+std::optional<event> open_work::internal_error(std::string text)
+{
+    log::error("task.broken", {owner_.id_.str(), task_.shown.id.str()}, "cannot go on: {}", text);
+    return happened::request_failed{
+        {task_state::failed, "internal", std::move(text), std::nullopt, {}}};
+}
+
+aio::awaitable<std::optional<event>> open_work::run(todo::settle)
+{
+    auto check = [task = task_](store::connection& db) { return steps::settle(db, task); };
+    const auto settled = co_await commit(shared_, store::step::finish_task, std::move(check));
+    if (settled.outcome == happened::settled::found::news && owner_.inbox_.empty())
+        co_await fetch_news(); // stored by somebody whose signal is still under way
+    co_return settled;
+}
+
+aio::awaitable<> open_work::fetch_news()
+{
+    auto find = [task = task_.shown](
+                    store::connection& db) { return steps::news_of(db, task.session_id, task.id); };
+    auto news = co_await commit_read(shared_, std::move(find));
+    receive(std::move(news));
+}
+
+aio::awaitable<std::optional<event>> open_work::run(todo::wait)
+{
+    auto wait = [task = task_](store::connection& db) { steps::begin_waiting(db, task); };
+    co_await commit(shared_, store::step::wait_for_jobs, std::move(wait));
+    place_ = {};
+    co_return std::nullopt;
+}
+
+aio::awaitable<std::optional<event>> open_work::run(todo::open_window)
+{
+    timers_.spawn("wake window", wait_window(++step_));
+    co_return std::nullopt;
+}
+
+aio::awaitable<> open_work::wait_window(std::uint64_t step)
+{
+    co_await aio::sleep_for(settings_->wake_window);
+    owner_.put(report::window_over{step});
+}
+
+aio::awaitable<std::optional<event>> open_work::run(todo::take_place)
+{
+    asking_.start("place", wait_for_place(++step_));
+    co_return std::nullopt;
+}
+
+aio::awaitable<> open_work::wait_for_place(std::uint64_t step)
+{
+    const scheduler::wish wish{task_.shown.owner_uid, task_.shown.priority, true};
+    report::place_free granted;
+    granted.step = step;
+    granted.place = co_await shared_.places.enter(wish);
+    owner_.put(std::move(granted));
+}
+
+aio::awaitable<> open_work::watch_time(std::chrono::milliseconds left)
+{
+    co_await aio::sleep_for(left);
+    owner_.put(report::time_over{});
+}
+
+aio::awaitable<> open_work::stop_running(std::string reason)
+{
+    stop_text_ = std::move(reason);
+    asking_.cancel();
+    running_calls_.cancel();
+    co_await asking_.join();
+    co_await running_calls_.join();
+    ++step_; // what they have handed in is stale now
+}
+
+aio::awaitable<std::optional<event>> open_work::run(todo::abort)
+{
+    const bool by_user = loop_.why().state == task_state::cancelled;
+    const std::string reason =
+        by_user ? "cancelled by the user" : "the task has ended: " + loop_.why().type;
+    co_await stop_running(reason);
+    if (!calls_.empty()) {
+        co_await refuse_open_calls(reason);
+        collect_results();
+    }
+    co_return happened::aborted{};
+}
+
+aio::awaitable<std::optional<event>> open_work::run(todo::stop_jobs)
+{
+    owner_.jobs_.ask_to_end(task_.shown.id, stopped_by_end(loop_.why()));
+    co_await owner_.jobs_.wait_for_end(task_.shown.id);
+    co_return happened::jobs_stopped{};
+}
+
+aio::awaitable<std::optional<event>> open_work::run(todo::finish how)
+{
+    steps::abandoned end;
+    end.refused = how.how.type == "refusal";
+    end.epoch = history_.epoch().number;
+    end.pending_seq = history_.pending_seq();
+    if (end.refused && proto::messages::has_tool_result(history_.pending()))
+        end.replacement = withheld_results();
+    // What was not told of this task needs no taking back.
+    if (prompt_told_ && !history_.pending().empty() && !end.refused) {
+        history_.add_text(note_about(how.how));
+        end.pending = history_.pending();
+    }
+    log::info("task.finished", {owner_.id_.str(), task_.shown.id.str()}, "task ended: {}{}{}",
+        to_string(how.how.state), how.how.type.empty() ? "" : ", ", how.how.type);
+    end.how = std::move(how.how);
+    auto finish = [task = task_, end](store::connection& db) { steps::finish_task(db, task, end); };
+    co_await commit(shared_, store::step::finish_task, std::move(finish));
+    place_ = {};
+    co_return std::nullopt;
+}
+
+std::string open_work::withheld_results() const
+{
+    std::vector<std::string> results;
+    for (const auto& id : history_.asked_calls())
+        results.push_back(proto::messages::tool_result_block(id,
+            "Error: this result was left out, because the model refused to go on with it", true));
+    return proto::messages::content_of(results);
+}
+
+} // namespace agentd::session

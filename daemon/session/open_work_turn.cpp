@@ -1,0 +1,218 @@
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "proto/messages/encode.hpp"
+#include "session/commit.hpp"
+#include "session/event_hub.hpp"
+#include "session/events.hpp"
+#include "session/open_work.hpp"
+
+#include <boost/system/system_error.hpp>
+
+#include <algorithm>
+
+namespace agentd::session {
+namespace {
+
+namespace wire = proto::messages;
+
+// Hands on what a running request tells: text to followers, retries to the session.
+class watcher final : public model::progress {
+public:
+    using sink = std::function<void(proto::api::event)>;
+    watcher(event_hub& hub, proto::api::task task, std::int64_t turn, sink events)
+        : hub_(hub), task_(std::move(task)), turn_(turn), events_(std::move(events))
+    {}
+
+    void on_text(std::int64_t attempt, std::size_t index, std::string_view text) override
+    {
+        hub_.publish({task_.session_id, task_.id, turn_, attempt, index, std::string{text}});
+    }
+    void on_retry(
+        std::int64_t attempt, const model::failure& why, std::chrono::milliseconds delay) override
+    {
+        events_(events::model_retry(task_, turn_, attempt, why, delay));
+    }
+    void on_fallback(std::string_view from, std::string_view to, const model::failure& why) override
+    {
+        events_(events::model_fallback(task_, turn_, from, to, why));
+    }
+
+private:
+    event_hub& hub_;
+    proto::api::task task_;
+    std::int64_t turn_;
+    sink events_;
+};
+
+// What of a reply goes into the history: all blocks as they came but text without any text.
+std::string content_of(const model::reply& reply)
+{
+    std::vector<std::string> blocks;
+    for (const auto& block : reply.content)
+        if (block.kind != model::block_kind::text || !wire::is_blank(block.text))
+            blocks.push_back(block.raw);
+    return blocks.empty() ? std::string{} : wire::content_of(blocks);
+}
+
+bool asks_for_tools(const model::reply& reply)
+{
+    // Unknown stop reasons run complete calls, too; what was cut off is answered, never run
+    // (wire reference §2.1).
+    const bool no_tools =
+        reply.stop == model::stop_reason::refusal || reply.stop == model::stop_reason::pause_turn;
+    return !no_tools && std::ranges::any_of(reply.content, [](const model::block& block) {
+        return block.kind == model::block_kind::tool_use;
+    });
+}
+
+ending failed_request(const model::failure& why)
+{
+    return {proto::api::task_state::failed, "model_error", why.message, why.status, why.request_id};
+}
+
+proto::api::usage usage_of(const model::reply& reply)
+{
+    return {reply.usage.input, reply.usage.output, reply.usage.cache_read, reply.usage.cache_write};
+}
+
+} // namespace
+
+base::result<> open_work::compose(const todo::ask& how)
+{
+    auto news = owner_.inbox_.drain();
+    if (!news.ended.empty()) {
+        auto added = history_.add_background(background_results(news.ended));
+        if (!added)
+            return added;
+    }
+    if (!prompt_told_)
+        history_.add_text(task_.shown.prompt);
+    prompt_told_ = true;
+    if (!how.nudge.empty())
+        history_.add_text(how.nudge);
+    for (const auto& message : news.messages)
+        history_.add_text(message);
+    attach_ = std::move(news.ids);
+    return {};
+}
+
+aio::awaitable<std::optional<event>> open_work::run(todo::ask how)
+{
+    const auto turn = task_.shown.turns + 1;
+    attach_.clear();
+    if (!how.continuation) {
+        auto composed = compose(how);
+        if (!composed)
+            co_return internal_error(composed.error().text);
+        if (history_.pending().empty())
+            co_return internal_error("there is nothing to ask the model");
+    }
+    steps::turn_start start;
+    start.task = task_.shown.id;
+    start.turn = turn;
+    start.epoch = history_.epoch().number;
+    start.pending = history_.pending();
+    start.pending_seq = history_.pending_seq();
+    start.attach = std::move(attach_);
+    auto begin = [task = task_, start](
+                     store::connection& db) { return steps::begin_turn(db, task, start); };
+    const auto seq = co_await commit(shared_, store::step::begin_turn, std::move(begin));
+    if (!start.pending.empty())
+        history_.stored_as(seq);
+    auto request = history_.request(settings_->max_tokens);
+    asking_.start("model request", ask_model(++step_, std::move(request)));
+    co_return std::nullopt;
+}
+
+aio::awaitable<> open_work::ask_model(std::uint64_t step, model::request what)
+{
+    auto note = [this, step](
+                    proto::api::event e) { owner_.put(report::model_retries{step, std::move(e)}); };
+    watcher told{shared_.hub, task_.shown, task_.shown.turns + 1, std::move(note)};
+    auto outcome = co_await shared_.model.ask(std::move(what), told);
+    report::model_answered answer;
+    answer.step = step;
+    answer.outcome = std::move(outcome);
+    owner_.put(std::move(answer));
+}
+
+aio::awaitable<> open_work::answered(model::outcome outcome)
+{
+    co_await asking_.join(); // it has handed in its outcome: nothing is left to wait for
+    if (!outcome) {
+        log::warning("model.failed", {owner_.id_.str(), task_.shown.id.str()}, "no reply: {}",
+            outcome.error().message);
+        co_await tell(happened::request_failed{failed_request(outcome.error())});
+        co_return;
+    }
+    // Decided before it is stored: calls that start at once are noted with the reply.
+    auto next = loop_.on(summary_of(*outcome));
+    co_await store_reply(std::move(*outcome), next);
+    co_await obey(std::move(next));
+}
+
+aio::awaitable<> open_work::store_reply(model::reply reply, const std::vector<action>& next)
+{
+    const bool refused = reply.stop == model::stop_reason::refusal;
+    const auto* runs = next.empty() ? nullptr : std::get_if<todo::run_tools>(&next.front());
+    calls_.clear();
+    plan_.reset();
+    if (runs != nullptr)
+        note_calls(reply, runs->refuse.empty());
+    steps::turn_end end;
+    end.turn = task_.shown.turns + 1;
+    end.epoch = history_.epoch().number;
+    end.elapsed_ms = elapsed().count();
+    end.pending_seq = history_.pending_seq();
+    end.content = refused ? std::string{} : content_of(reply);
+    end.cost_usd = cost_of_reply(reply);
+    for (const auto& call : calls_)
+        end.calls.push_back(call.row);
+    task_.shown.turns += 1;
+    task_.shown.usage += usage_of(reply);
+    task_.shown.cost_usd += end.cost_usd;
+    task_.shown.stop_reason = to_string(reply.stop);
+    end.reply = std::move(reply);
+    auto store = [task = task_, end](
+                     store::connection& db) { return steps::complete_reply(db, task, end); };
+    const auto seq = co_await commit(shared_, store::step::complete_reply, std::move(store));
+    for (auto& call : calls_)
+        call.row.message_seq = seq;
+    if (!refused)
+        history_.answered(std::move(end.content));
+}
+
+happened::reply open_work::summary_of(const model::reply& reply) const
+{
+    happened::reply summary;
+    summary.calls = asks_for_tools(reply);
+    summary.refused = reply.stop == model::stop_reason::refusal;
+    summary.paused = reply.stop == model::stop_reason::pause_turn;
+    summary.cut = reply.stop == model::stop_reason::max_tokens ||
+        reply.stop == model::stop_reason::context_window_exceeded;
+    summary.empty = !summary.cut && content_of(reply).empty();
+    summary.refusal = reply.refusal_explanation;
+    summary.spent = spent_by(usage_of(reply), cost_of_reply(reply));
+    return summary;
+}
+
+double open_work::cost_of_reply(const model::reply& reply) const
+{
+    return cost_of(*settings_, task_.shown.model, usage_of(reply)).value_or(0);
+}
+
+std::string open_work::spent_by(const proto::api::usage& more, double cost) const
+{
+    auto used = task_.shown.usage;
+    used += more;
+    const auto tokens = used.input + used.output + used.cache_read + used.cache_write;
+    if (task_.max_tokens_total && tokens >= *task_.max_tokens_total)
+        return fmt::format(
+            "{} tokens are used of max_tokens_total {}", tokens, *task_.max_tokens_total);
+    const auto usd = task_.shown.cost_usd + cost;
+    if (task_.budget_usd && usd >= *task_.budget_usd)
+        return fmt::format("{:.4f} USD are spent of budget_usd {:.4f}", usd, *task_.budget_usd);
+    return {};
+}
+
+} // namespace agentd::session

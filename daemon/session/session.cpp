@@ -1,0 +1,139 @@
+#include "session/session.hpp"
+
+#include "base/log.hpp"
+#include "session/commit.hpp"
+#include "session/open_work.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <type_traits>
+
+namespace agentd::session {
+
+session::session(environment& shared, base::session_id id, aio::executor strand)
+    : shared_(shared),
+      id_(std::move(id)),
+      strand_(strand),
+      arrivals_(strand, limits::session_signals),
+      jobs_(shared, id_, strand, inbox_,
+          [this](const base::task_id& of) { put(report::job_ended{of}); })
+{}
+
+session::~session() = default;
+
+void session::post(std::shared_ptr<session> self, incoming what)
+{
+    const auto strand = self->strand_;
+    boost::asio::post(strand, [self = std::move(self), what = std::move(what)]() mutable {
+        ++self->seen_;
+        self->put(std::move(what));
+    });
+}
+
+void session::put(incoming what)
+{
+    if (!arrivals_.push(std::move(what)))
+        log::error(
+            "session.flooded", {id_.str()}, "a signal to the session is lost: its mailbox is full");
+}
+
+bool session::took_care(const incoming& what)
+{
+    if (const auto* kill = std::get_if<signal::kill_job>(&what)) {
+        jobs_.ask_to_end(kill->job, jobs::stopped_by::user);
+        return true;
+    }
+    if (std::holds_alternative<signal::shut_down>(what)) {
+        stopping_ = true;
+        jobs_.close();
+        jobs_.ask_to_end(base::task_id{}, jobs::stopped_by::shutdown);
+    }
+    return false;
+}
+
+aio::awaitable<> session::run(retire may_go)
+{
+    while (!stopping_) {
+        const auto seen = seen_;
+        const bool worked = co_await work();
+        if (worked || stopping_)
+            continue;
+        if (jobs_.count() == 0 && arrivals_.empty()) {
+            const bool gone = co_await may_go(seen);
+            if (gone)
+                break;
+        }
+        co_await rest();
+    }
+    co_await jobs_.wait_for_end(base::task_id{});
+    co_await jobs_.join();
+}
+
+aio::awaitable<> session::rest()
+{
+    for (;;) {
+        const auto what = co_await arrivals_.pop();
+        took_care(what);
+        if (stopping_ || std::holds_alternative<signal::look_for_work>(what))
+            co_return;
+        if (std::holds_alternative<report::job_ended>(what) && jobs_.count() == 0)
+            co_return;
+    }
+}
+
+aio::awaitable<std::optional<scheduler::wish>> session::next_wish()
+{
+    auto work = [id = id_](store::connection& db) -> std::optional<scheduler::wish> {
+        auto task = store::tasks::open_of(db, id);
+        const bool woken = task.has_value();
+        if (!task)
+            task = store::tasks::next_queued(db, id);
+        if (!task)
+            return std::nullopt;
+        return scheduler::wish{task->shown.owner_uid, task->shown.priority, woken};
+    };
+    co_return co_await commit_read(shared_, std::move(work));
+}
+
+aio::awaitable<std::optional<scheduler::place>> session::take_turn(scheduler::wish what)
+{
+    aio::task asking{strand_};
+    auto ask = [](session* self, scheduler::wish w) -> aio::awaitable<> {
+        report::place_free granted;
+        granted.place = co_await self->shared_.places.enter(w);
+        self->put(std::move(granted));
+    };
+    asking.start("place", ask(this, what));
+    std::optional<scheduler::place> place;
+    while (!place && !stopping_) {
+        auto next = co_await arrivals_.pop();
+        took_care(next);
+        if (auto* granted = std::get_if<report::place_free>(&next))
+            place = std::move(granted->place);
+    }
+    asking.cancel();
+    co_await asking.join();
+    co_return place;
+}
+
+aio::awaitable<bool> session::work()
+{
+    const auto wish = co_await next_wish();
+    if (!wish)
+        co_return false;
+    auto place = co_await take_turn(*wish);
+    if (!place)
+        co_return false;
+    auto open = [id = id_, &tools = open_work::tool_set(shared_)](
+                    store::connection& db) { return steps::open_task(db, id, tools); };
+    auto task = co_await commit(shared_, store::step::start_task, std::move(open));
+    if (!task)
+        co_return false; // cancelled while it waited
+    open_ = std::make_unique<open_work>(*this, std::move(*task), std::move(*place));
+    co_await open_->run();
+    open_.reset();
+    co_return true;
+}
+
+} // namespace agentd::session

@@ -1,0 +1,122 @@
+// The steps of a session's life as transactions: each changes all that belongs together, its
+// events included, or nothing. Run by the store's writing thread; what they give back is
+// values. The coroutine that asked goes on when they are committed.
+#pragma once
+
+#include "base/error.hpp"
+#include "model/reply.hpp"
+#include "session/agent_loop.hpp"
+#include "session/inbox.hpp"
+#include "store/calls.hpp"
+#include "store/jobs.hpp"
+#include "store/messages.hpp"
+#include "store/notifications.hpp"
+#include "store/sessions.hpp"
+#include "store/tasks.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agentd::session::steps {
+
+using store::connection;
+
+// Something undelivered, with what its telling needs.
+struct waiting_news {
+    std::int64_t id = 0;
+    std::optional<ended_job> ended; // of a job
+    std::string text;               // of a user's message
+};
+
+// A task that is to be worked on, and all that the session has to know for it.
+struct opened_task {
+    store::tasks::row task;
+    store::sessions::row session;
+    store::messages::epoch epoch;
+    std::vector<store::messages::row> history;
+    // Undelivered and in no message yet; of user messages those to this task.
+    std::vector<waiting_news> news;
+    // Calls of the last reply that have no place in the history yet (after a restart).
+    std::vector<store::calls::row> calls;
+    std::int64_t live_jobs = 0; // of this task
+    bool resumed = false;       // it had been started before
+};
+
+// What waits to be told in this task: ends of jobs, and messages to the task itself.
+[[nodiscard]] std::vector<waiting_news> news_of(
+    connection& db, const base::session_id& id, const base::task_id& task);
+
+// The open task of the session, else its oldest queued one, which is thereby started; nullopt:
+// there is no work. `tools` is today's tool set: another than the epoch's begins a new one.
+[[nodiscard]] std::optional<opened_task> open_task(
+    connection& db, const base::session_id& id, std::string_view tools);
+
+// --- a turn
+
+struct turn_start {
+    base::task_id task;
+    std::int64_t turn = 0;
+    std::int64_t epoch = 1;
+    std::string pending;              // the user message's content; empty: a continuation
+    std::int64_t pending_seq = 0;     // 0: it is stored now
+    std::vector<std::int64_t> attach; // notifications that it carries from now on
+};
+// The seq of the user message.
+[[nodiscard]] std::int64_t begin_turn(
+    connection& db, const store::tasks::row& task, const turn_start& what);
+
+struct turn_end {
+    std::int64_t turn = 0;
+    std::int64_t epoch = 1;
+    std::int64_t elapsed_ms = 0;  // of the task, until now
+    std::int64_t pending_seq = 0; // 0: a continuation
+    std::string content;          // the assistant's, encoded; empty: nothing can be kept
+    model::reply reply;
+    double cost_usd = 0;
+    std::vector<store::calls::row> calls; // `started` for those that start at once
+};
+// Stores the reply, delivers what the request carried, notes the calls.
+// The seq of the assistant's message (0: none); the calls' message_seq is this.
+[[nodiscard]] std::int64_t complete_reply(
+    connection& db, const store::tasks::row& task, const turn_end& what);
+
+void begin_call(connection& db, const store::tasks::row& task, const store::calls::row& call);
+void finish_call(connection& db, const store::tasks::row& task, const store::calls::row& call,
+    std::chrono::milliseconds wall);
+
+// --- the end of a task
+
+// Finishes the task if its jobs_at_end allows it now: the one check that decides.
+[[nodiscard]] happened::settled settle(connection& db, const store::tasks::row& task);
+// running -> waiting / waiting -> running.
+void begin_waiting(connection& db, const store::tasks::row& task);
+void end_waiting(connection& db, const store::tasks::row& task);
+
+struct abandoned {
+    ending how;
+    std::int64_t epoch = 1;
+    std::string pending; // the unanswered user message, its note included; empty: none
+    std::int64_t pending_seq = 0;
+    std::string replacement; // of a refused message: what stands in its place; may be empty
+    bool refused = false;    // the message goes, a new epoch begins
+};
+// Ends the task without a final reply.
+void finish_task(connection& db, const store::tasks::row& task, const abandoned& what);
+
+// --- jobs
+
+// False: the id is taken.
+[[nodiscard]] bool queue_job(connection& db, const store::jobs::row& job, bool queued);
+void start_job(connection& db, const store::jobs::row& job, std::int64_t pid);
+// The end and its notification; the notification's id, 0 when it had ended before.
+[[nodiscard]] std::int64_t finish_job(connection& db, const store::jobs::row& job);
+
+// --- after a restart
+
+// What cannot go on is given its end: jobs are lost. Their notifications are queued.
+// The sessions that have work.
+[[nodiscard]] std::vector<base::session_id> recover(connection& db);
+
+} // namespace agentd::session::steps

@@ -1,0 +1,52 @@
+#include "session/events.hpp"
+#include "session/steps.hpp"
+#include "store/notifications.hpp"
+
+namespace agentd::session::steps {
+
+using proto::api::job_state;
+
+bool queue_job(connection& db, const store::jobs::row& job, bool queued)
+{
+    if (!store::jobs::insert(db, job))
+        return false;
+    if (queued)
+        db.append_event(events::job_queued(job.shown));
+    return true;
+}
+
+void start_job(connection& db, const store::jobs::row& job, std::int64_t pid)
+{
+    store::jobs::start(db, job.shown.id, job.shown.started_at.value_or(base::wall_now()), pid,
+        job.pid_start, job.boot_id);
+    db.append_event(events::job_started(job.shown));
+}
+
+std::int64_t finish_job(connection& db, const store::jobs::row& job)
+{
+    if (!store::jobs::finish(db, job))
+        return 0;
+    db.append_event(events::job_finished(job.shown));
+    store::notifications::row news;
+    news.session_id = job.shown.session_id;
+    news.task_id = job.shown.task_id;
+    news.kind = store::notifications::kind::job_ended;
+    news.job_id = job.shown.id;
+    const auto id = store::notifications::queue(db, news);
+    db.append_event(events::notification_queued(news.session_id, news.task_id, news.job_id, id));
+    return id;
+}
+
+std::vector<base::session_id> recover(connection& db)
+{
+    for (auto& job : store::jobs::live(db)) {
+        const bool ran = job.shown.state == job_state::running;
+        job.shown.state = job_state::lost;
+        job.shown.reason = ran ? "agentd ended while it ran" : "agentd ended before it was started";
+        job.shown.ended_at = base::wall_now();
+        static_cast<void>(finish_job(db, job));
+    }
+    return store::sessions::with_work(db);
+}
+
+} // namespace agentd::session::steps

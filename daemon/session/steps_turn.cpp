@@ -1,0 +1,111 @@
+#include "base/text.hpp"
+#include "session/events.hpp"
+#include "session/steps.hpp"
+
+namespace agentd::session::steps {
+namespace {
+
+// A user's text that is visible in a reply: what becomes the task's result.
+std::optional<std::string> text_of(const model::reply& reply)
+{
+    std::string all;
+    for (const auto& block : reply.content) {
+        if (block.kind != model::block_kind::text || base::strip(block.text).empty())
+            continue;
+        all.append(all.empty() ? "" : "\n\n").append(block.text);
+    }
+    return all.empty() ? std::nullopt : std::optional{std::move(all)};
+}
+
+void write_texts(connection& db, const proto::api::task& task, const turn_end& what)
+{
+    for (std::size_t i = 0; i < what.reply.content.size(); ++i) {
+        const auto& block = what.reply.content[i];
+        if (block.kind == model::block_kind::text && !block.text.empty())
+            db.append_event(events::model_text(task, what.turn, i, block.text));
+    }
+}
+
+void deliver(connection& db, const proto::api::task& task, std::int64_t message_seq)
+{
+    for (const auto& told : store::notifications::deliver(db, task.session_id, message_seq))
+        db.append_event(
+            events::notification_delivered(task.session_id, task.id, told.job_id, told.id));
+}
+
+} // namespace
+
+std::int64_t begin_turn(connection& db, const store::tasks::row& task, const turn_start& what)
+{
+    const auto& shown = task.shown;
+    auto seq = what.pending_seq;
+    if (!what.pending.empty() && seq == 0) {
+        store::messages::row row;
+        row.shown.role = "user";
+        row.shown.epoch = what.epoch;
+        row.shown.content = what.pending;
+        row.shown.task_id = shown.id;
+        row.shown.created_at = base::wall_now();
+        row.answered = false;
+        seq = store::messages::append(db, shown.session_id, row);
+    } else if (!what.pending.empty()) {
+        store::messages::rewrite(db, shown.session_id, seq, what.pending);
+    }
+    for (const auto id : what.attach)
+        store::notifications::attach(db, id, seq);
+    db.append_event(events::turn_started(shown, what.turn));
+    return seq;
+}
+
+std::int64_t complete_reply(connection& db, const store::tasks::row& task, const turn_end& what)
+{
+    const auto& shown = task.shown;
+    const auto& id = shown.session_id;
+    const auto& used = what.reply.usage;
+    const proto::api::usage usage{used.input, used.output, used.cache_read, used.cache_write};
+    const bool refused = what.reply.stop == model::stop_reason::refusal;
+    std::int64_t seq = 0;
+    if (what.pending_seq != 0 && !refused) {
+        store::messages::mark_answered(db, id, what.pending_seq);
+        deliver(db, shown, what.pending_seq);
+    }
+    if (!what.content.empty()) {
+        store::messages::row row;
+        row.shown.role = "assistant";
+        row.shown.epoch = what.epoch;
+        row.shown.content = what.content;
+        row.shown.task_id = shown.id;
+        row.shown.created_at = base::wall_now();
+        seq = store::messages::append(db, id, row);
+    }
+    store::tasks::add_turn(db, shown.id, usage, what.cost_usd, to_string(what.reply.stop),
+        refused ? std::nullopt : text_of(what.reply));
+    store::tasks::set_elapsed(db, shown.id, what.elapsed_ms);
+    store::sessions::add_usage(db, id, usage, what.cost_usd);
+    if (!refused)
+        write_texts(db, shown, what);
+    db.append_event(events::turn_finished(shown, what.turn, what.reply));
+    for (auto call : what.calls) {
+        call.message_seq = seq;
+        store::calls::insert(db, id, call);
+        if (call.state == store::calls::state::started)
+            db.append_event(events::tool_started(shown, call));
+    }
+    return seq;
+}
+
+void begin_call(connection& db, const store::tasks::row& task, const store::calls::row& call)
+{
+    store::calls::start(db, task.shown.session_id, call.message_seq, call.position);
+    db.append_event(events::tool_started(task.shown, call));
+}
+
+void finish_call(connection& db, const store::tasks::row& task, const store::calls::row& call,
+    std::chrono::milliseconds wall)
+{
+    store::calls::finish(
+        db, task.shown.session_id, call.message_seq, call.position, call.text, call.is_error);
+    db.append_event(events::tool_finished(task.shown, call, wall));
+}
+
+} // namespace agentd::session::steps
