@@ -1,0 +1,99 @@
+// The configuration (DESIGN §8): every key with its default. The bounds of each key and its
+// name stand in config_keys.cpp, once for reading and for showing. Pure data; any thread.
+#pragma once
+
+#include "app/environment.hpp"
+#include "app/errc.hpp"
+#include "base/limits.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace agentd::app {
+
+// Dollars per million tokens.
+struct price {
+    double input = 0;
+    double output = 0;
+    double cache_read = 0;
+    double cache_write = 0;
+};
+
+// What commands are refused without a word in the configuration: tools::policy's list.
+[[nodiscard]] std::vector<std::string> default_deny();
+
+struct config {
+    std::int64_t threads = 1;
+    bool shared = false;
+    std::chrono::milliseconds wake_window = limits::wake_window;
+
+    struct {
+        std::string name = "claude-opus-5-5";
+        std::string base_url = "https://api.anthropic.com";
+        std::string ca_file;
+        std::string api_key_file;
+        std::int64_t max_tokens = 16'000;
+        std::string version = "2023-06-01";
+        std::chrono::seconds retry_for = limits::retry_for;
+        std::int64_t retry_attempts = -1; // -1: as many as the time allows
+        std::vector<std::string> fallback;
+        std::map<std::string, app::price> price;
+        std::int64_t context_window = 0; // 0: what is known of the model
+    } model;
+    struct {
+        std::int64_t running_tasks = limits::running_tasks;
+        std::int64_t queued_tasks = limits::queued_tasks;
+        std::int64_t connections = limits::api_connections;
+        double session_budget_usd = 0; // 0: none
+        std::int64_t session_tokens = 0;
+    } limits;
+    struct {
+        std::int64_t per_session = limits::jobs_per_session;
+        std::int64_t per_daemon = limits::jobs_per_daemon;
+        std::chrono::seconds timeout = limits::job_timeout;
+        std::chrono::seconds grace = limits::job_grace;
+        std::string leftovers = "kill"; // or keep
+        std::string cgroup = "auto";    // or off, or a folder
+        std::vector<std::string> pass_env;
+        std::int64_t output_bytes = limits::job_output_bytes;
+        std::int64_t spool_bytes = limits::spool_bytes;
+    } jobs;
+    struct {
+        std::vector<std::string> deny = default_deny();
+    } policy;
+    struct {
+        std::vector<std::string> roots;
+    } workspace;
+    struct {
+        std::int64_t events_days = 30;
+        std::int64_t job_logs_bytes = std::int64_t{4} << 30;
+    } retention;
+    struct {
+        std::string level = "info"; // error, warning, info, debug
+        std::string file;
+        std::string format = "auto"; // json, journal
+    } log;
+};
+
+// A file's text as a configuration. errc::bad_config with a line for each mistake:
+// `agentd.toml:12: key "limits.running_tasks": must be between 1 and 100000`.
+[[nodiscard]] base::result<config> parse_config(std::string_view text, const std::string& file);
+
+// Reads `file`; an empty name gives the defaults.
+[[nodiscard]] base::result<config> load_config(const std::string& file);
+
+// ANTHROPIC_BASE_URL and MODEL_ID go before the file. errc::bad_config.
+[[nodiscard]] base::result<> apply_environment(config& to, const environment& env);
+
+// What no key alone shows: shared with uid 0, or without a root. errc::bad_config.
+[[nodiscard]] base::result<> check_together(const config& all, std::uint32_t uid);
+
+// Every key with its value as in a file, in the file's order. There are no secrets in it.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> describe(const config& all);
+
+} // namespace agentd::app

@@ -1,0 +1,183 @@
+#include "app/config_keys.hpp"
+
+#include "tools/command_environment.hpp"
+#include "tools/policy.hpp"
+
+#include <fmt/format.h>
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+namespace agentd::app {
+namespace {
+
+constexpr std::int64_t million = 1'000'000;
+constexpr std::int64_t tebibyte = std::int64_t{1} << 40;
+
+template <class Duration>
+void duration(key_visitor& by, std::string_view section, std::string_view name, Duration& value,
+    std::int64_t least, std::int64_t most)
+{
+    std::int64_t count = value.count();
+    by.integer(section, name, count, least, most);
+    value = Duration{count};
+}
+
+std::string filled(const std::string& text)
+{
+    return text.empty() ? "must not be empty" : "";
+}
+
+std::string absolute(const std::string& path)
+{
+    return path.starts_with('/') ? "" : "must be an absolute path";
+}
+
+std::string absolute_or_none(const std::string& path)
+{
+    return path.empty() ? "" : absolute(path);
+}
+
+std::string one_of(const std::string& text, std::initializer_list<std::string_view> choices)
+{
+    if (std::ranges::find(choices, text) != choices.end())
+        return {};
+    return fmt::format("must be one of {}", fmt::join(choices, ", "));
+}
+
+std::string leftovers(const std::string& text)
+{
+    return one_of(text, {"kill", "keep"});
+}
+
+std::string cgroup(const std::string& text)
+{
+    return text == "auto" || text == "off" || text.starts_with('/')
+        ? ""
+        : "must be auto, off or an absolute path";
+}
+
+std::string level(const std::string& text)
+{
+    return one_of(text, {"error", "warning", "info", "debug"});
+}
+
+std::string format_name(const std::string& text)
+{
+    return one_of(text, {"auto", "json", "journal"});
+}
+
+// 127.0.0.0/8 by its numbers: a name may begin with "127.", too.
+bool is_loopback_address(std::string_view host)
+{
+    in_addr address{};
+    return ::inet_pton(AF_INET, std::string{host}.c_str(), &address) == 1 &&
+        ntohl(address.s_addr) >> 24 == 127;
+}
+
+std::string base_url(const std::string& url)
+{
+    return refused_url(url, true);
+}
+
+// The name of a variable that commands may get, or NAME* for all that begin so.
+std::string variable(const std::string& name)
+{
+    const auto is_letter = [](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+    };
+    const auto word = std::string_view{name}.substr(0, name.size() - (name.ends_with('*') ? 1 : 0));
+    const bool formed = !word.empty() && is_letter(word.front()) &&
+        std::ranges::all_of(
+            word, [&is_letter](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+    if (!formed)
+        return "must be names of environment variables";
+    if (!tools::command_environment::may_pass(word))
+        return fmt::format("must not name {}: commands never see it", name);
+    return {};
+}
+
+std::string deny(const std::string& pattern)
+{
+    const std::vector<std::string> one{pattern};
+    const auto read = tools::policy::from(one);
+    return read ? std::string{} : read.error().text;
+}
+
+void visit_model(config& all, key_visitor& by)
+{
+    constexpr std::string_view s = "model";
+    auto& m = all.model;
+    by.text(s, "name", m.name, filled);
+    by.text(s, "base_url", m.base_url, base_url);
+    by.text(s, "ca_file", m.ca_file, absolute_or_none);
+    by.text(s, "api_key_file", m.api_key_file, absolute_or_none);
+    by.integer(s, "max_tokens", m.max_tokens, 1, million);
+    by.text(s, "version", m.version, filled);
+    duration(by, s, "retry_for_s", m.retry_for, 0, 86'400);
+    by.integer(s, "retry_attempts", m.retry_attempts, -1, 1000);
+    by.texts(s, "fallback", m.fallback, filled);
+    by.integer(s, "context_window", m.context_window, 0, 100 * million);
+    by.prices(s, "price", m.price);
+}
+
+void visit_jobs(config& all, key_visitor& by)
+{
+    constexpr std::string_view s = "jobs";
+    auto& j = all.jobs;
+    const auto longest = std::chrono::seconds{limits::job_timeout_longest}.count();
+    by.integer(s, "per_session", j.per_session, 1, 10'000);
+    by.integer(s, "per_daemon", j.per_daemon, 1, 10'000);
+    duration(by, s, "timeout_s", j.timeout, 0, longest);
+    duration(by, s, "grace_s", j.grace, 0, 600);
+    by.text(s, "leftovers", j.leftovers, leftovers);
+    by.text(s, "cgroup", j.cgroup, cgroup);
+    by.texts(s, "pass_env", j.pass_env, variable);
+    by.integer(s, "output_bytes", j.output_bytes, 4096, tebibyte);
+    by.integer(s, "spool_bytes", j.spool_bytes, 4096, 1024 * tebibyte);
+}
+
+} // namespace
+
+void visit_keys(config& all, key_visitor& by)
+{
+    by.integer("", "threads", all.threads, 1, 64);
+    by.boolean("", "shared", all.shared);
+    duration(by, "", "wake_window_ms", all.wake_window, 0, 60'000);
+    visit_model(all, by);
+    by.integer("limits", "running_tasks", all.limits.running_tasks, 1, 100'000);
+    by.integer("limits", "queued_tasks", all.limits.queued_tasks, 1, million);
+    by.integer("limits", "connections", all.limits.connections, 1, 65'536);
+    by.number("limits", "session_budget_usd", all.limits.session_budget_usd, 0, 1e9);
+    by.integer("limits", "session_tokens", all.limits.session_tokens, 0, million * million);
+    visit_jobs(all, by);
+    by.texts("policy", "deny", all.policy.deny, deny);
+    by.texts("workspace", "roots", all.workspace.roots, absolute);
+    by.integer("retention", "events_days", all.retention.events_days, 1, 36'500);
+    by.integer("retention", "job_logs_bytes", all.retention.job_logs_bytes, 0, 1024 * tebibyte);
+    by.text("log", "level", all.log.level, level);
+    by.text("log", "file", all.log.file, absolute_or_none);
+    by.text("log", "format", all.log.format, format_name);
+}
+
+std::string refused_url(const std::string& url, bool anywhere)
+{
+    const bool plain = url.starts_with("http://");
+    if (!plain && !url.starts_with("https://"))
+        return "must begin with https:// (or http://)";
+    auto host = std::string_view{url}.substr(url.find("://") + 3);
+    host = host.substr(0, host.find('/'));
+    if (host.find('@') != std::string_view::npos)
+        return "must not hold a user or password";
+    host =
+        host.starts_with('[') ? host.substr(0, host.find(']') + 1) : host.substr(0, host.find(':'));
+    if (host.empty())
+        return "must name a host";
+    const bool loopback = host == "localhost" || host == "[::1]" || is_loopback_address(host);
+    if (plain && !loopback && !anywhere)
+        return "must be https:// (plain http goes to loopback alone)";
+    return {};
+}
+
+} // namespace agentd::app

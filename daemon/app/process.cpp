@@ -1,0 +1,32 @@
+#include "app/process.hpp"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <csignal>
+
+namespace agentd::app {
+
+base::result<process_setup> prepare_process()
+{
+    ::umask(0077);
+    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return std::unexpected(base::system_error("make the process not dumpable", errno));
+    struct sigaction ignore{};
+    ignore.sa_handler = SIG_IGN;
+    if (::sigaction(SIGPIPE, &ignore, nullptr) != 0)
+        return std::unexpected(base::system_error("ignore SIGPIPE", errno));
+    rlimit descriptors{};
+    if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+        return std::unexpected(base::system_error("read the descriptor limit", errno));
+    process_setup out;
+    out.soft_descriptors = descriptors.rlim_cur;
+    descriptors.rlim_cur = descriptors.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+        return std::unexpected(base::system_error("raise the descriptor limit", errno));
+    return out;
+}
+
+} // namespace agentd::app
