@@ -64,7 +64,8 @@ std::optional<place> find_quickly(const root_folder& root, std::string_view rela
     const std::string name{relative.substr(slash + 1)}; // npos + 1 == 0
     const bool top = slash == std::string_view::npos;
     const std::string parent{top ? std::string_view{"."} : relative.substr(0, slash)};
-    if (!root.use_openat2 || name.empty() || name == "." || name == ".." || parent.empty())
+    const bool folder_itself = name.empty() || name == "." || name == "..";
+    if (root.found_by == way::walk || folder_itself || parent.empty())
         return std::nullopt;
     auto folder = open_beneath(root.fd.get(), parent.c_str(), folder_flags);
     if (!folder)
@@ -193,6 +194,7 @@ std::optional<std::string> below(std::string_view path, const std::vector<std::s
 {
     for (const auto& name : names) {
         auto wanted = reversed_parts(name);
+        std::erase(wanted, "."); // of "/" and "/a/"
         auto rest = path;
         bool same = path.starts_with('/');
         while (same && !wanted.empty()) {

@@ -16,11 +16,14 @@
 
 namespace agentd::tools {
 
+// Who finds the way: the kernel where it can, or always the walk, as without openat2.
+enum class way { kernel, walk };
+
 // The folder, and the absolute paths under which it is known: links to those lead back inside.
 struct root_folder {
     base::unique_fd fd;
     std::vector<std::string> names;
-    bool use_openat2 = true; // false: walk always, as on a kernel without it
+    way found_by = way::kernel;
 };
 
 // A name in an open folder. The name was no link when it was looked at; there may be nothing

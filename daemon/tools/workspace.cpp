@@ -76,7 +76,7 @@ bool names_a_folder(std::string_view path)
 
 } // namespace
 
-base::result<workspace> workspace::open(const std::string& path)
+base::result<workspace> workspace::open(const std::string& path, way found_by)
 {
     base::unique_fd fd{::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
     if (!fd)
@@ -90,6 +90,7 @@ base::result<workspace> workspace::open(const std::string& path)
     root_folder root;
     root.fd = std::move(fd);
     root.names = {std::string{real.get()}, path};
+    root.found_by = found_by;
     return workspace{std::move(root)};
 }
 

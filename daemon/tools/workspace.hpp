@@ -35,7 +35,8 @@ struct target {
 class workspace {
 public:
     // `path` is absolute. Errors: errno values; the folder must be one that can be entered.
-    [[nodiscard]] static base::result<workspace> open(const std::string& path);
+    [[nodiscard]] static base::result<workspace> open(
+        const std::string& path, way found_by = way::kernel);
 
     // O_PATH; commands start there by fchdir.
     [[nodiscard]] int fd() const { return root_.fd.get(); }
