@@ -76,9 +76,9 @@ std::map<std::string, std::size_t> holds::all_held() const
 {
     std::map<std::string, std::size_t> out;
     std::lock_guard lock{mutex_};
-    for (const auto& [name, gate] : gates_)
-        if (gate.held > 0)
-            out.emplace(name, gate.held);
+    for (const auto& [name, at] : gates_)
+        if (at.held > 0)
+            out.emplace(name, at.held);
     return out;
 }
 

@@ -4,6 +4,7 @@
 #include "reply_writer.hpp"
 #include "request_reader.hpp"
 
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -27,13 +28,16 @@ private:
 };
 
 // Streams are counted while they are written.
-asio::awaitable<reply_end> write_counted(
-    byte_stream& to, const wire_plan& plan, connection_parts& parts)
+asio::awaitable<reply_end> write_verdict(
+    byte_stream& to, const verdict& given, connection_parts& parts)
 {
     std::optional<counted> stream;
-    if (plan.is_stream)
+    if (given.wire.is_stream)
         stream.emplace(parts.counts.streams, parts.counts.most_streams);
-    auto end = co_await write_reply(to, plan, parts.gates);
+    const std::function<void()> completing = [&parts, &given] {
+        parts.decisions.completing(given);
+    };
+    auto end = co_await write_reply(to, given.wire, parts.gates, completing);
     co_return end;
 }
 
@@ -43,18 +47,18 @@ asio::awaitable<bool> answer_api(byte_stream& to, const incoming& came, connecti
     bool too_large = came.is == incoming::kind::too_large;
     auto given =
         too_large ? parts.decisions.too_large(came.request) : parts.decisions.decide(came.request);
-    auto end = co_await write_counted(to, given.wire, parts);
+    auto end = co_await write_verdict(to, given, parts);
     parts.decisions.replied(given, end);
     if (too_large && end == reply_end::whole)
         co_await to.linger();
     co_return end == reply_end::whole && !given.wire.closes;
 }
 
-asio::awaitable<bool> answer_control(
-    byte_stream& to, const http_request& request, connection_parts& parts)
+// Control calls and what is no HTTP: replies that belong to no conversation.
+asio::awaitable<bool> write_plain(byte_stream& to, const wire_plan& plan, connection_parts& parts)
 {
-    auto plan = co_await parts.steering.answer(to, request);
-    auto end = co_await write_reply(to, plan, parts.gates);
+    const std::function<void()> nothing = [] {};
+    auto end = co_await write_reply(to, plan, parts.gates, nothing);
     co_return end == reply_end::whole;
 }
 
@@ -62,11 +66,12 @@ asio::awaitable<bool> answer(byte_stream& to, const incoming& came, connection_p
 {
     if (came.is == incoming::kind::malformed) {
         auto plan = plan_error(refusal(400, "no valid HTTP request"), "");
-        co_await write_reply(to, plan, parts.gates);
+        co_await write_plain(to, plan, parts);
         co_return false;
     }
     if (control::owns(came.request.path)) {
-        auto again = co_await answer_control(to, came.request, parts);
+        auto plan = co_await parts.steering.answer(to, came.request);
+        auto again = co_await write_plain(to, plan, parts);
         co_return again;
     }
     auto again = co_await answer_api(to, came, parts);

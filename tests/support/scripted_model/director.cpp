@@ -184,27 +184,42 @@ void director::answer_models(judged& at)
     at.out.wire = plan_body(200, "application/json", json::serialize(body), at.request_id);
 }
 
+void director::note(const verdict& given, const last_answer& answer)
+{
+    auto& talk = *given.talk;
+    std::lock_guard lock{talk.mutex};
+    if (talk.requests != given.turn)
+        return; // a later request of the same conversation has overtaken this reply
+    talk.answer = answer;
+    talk.answered_now = answer.is == last_answer::state::whole;
+    if (answer.is != last_answer::state::none)
+        talk.paused = given.pauses;
+    if (talk.answered_now)
+        talk.ever_answered = true;
+}
+
+void director::completing(const verdict& given)
+{
+    if (given.talk)
+        note(given, given.answer);
+}
+
 void director::replied(const verdict& given, reply_end end)
 {
-    if (given.talk) {
-        std::lock_guard lock{given.talk->mutex};
-        // A later request of the same conversation has already overtaken this reply.
-        if (given.talk->requests == given.turn) {
-            given.talk->answer = end == reply_end::whole ? given.answer : last_answer{};
-            if (given.talk->answer.is != last_answer::state::none)
-                given.talk->paused = given.pauses;
-            if (given.talk->answer.is == last_answer::state::whole)
-                given.talk->ever_answered = true;
-        }
+    if (given.talk && end != reply_end::whole) {
+        last_answer lost;
+        if (end == reply_end::unended && given.answer.is != last_answer::state::none)
+            lost.is = last_answer::state::unknown;
+        note(given, lost);
     }
-    constexpr std::string_view names[] = {"whole", "cut", "client_closed"};
+    constexpr std::string_view names[] = {"whole", "cut", "client_closed", "unended"};
     records_.finished(given.record, names[static_cast<std::size_t>(end)]);
 }
 
 std::size_t director::conversations() const
 {
     std::lock_guard lock{mutex_};
-    return conversations_.size();
+    return begun_;
 }
 
 } // namespace agentd::testing

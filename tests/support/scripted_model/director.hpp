@@ -42,7 +42,8 @@ struct conversation {
     sent_history history;
     last_answer answer;
     bool paused = false;                     ///< the last complete reply was a pause_turn
-    std::atomic<bool> ever_answered = false; ///< read without the mutex
+    std::atomic<bool> ever_answered = false; ///< read without the mutex, like the next
+    std::atomic<bool> answered_now = false;  ///< the last request got a complete reply
 };
 
 /// The answer to one request. Give it back to `replied` when it was written.
@@ -56,7 +57,12 @@ struct verdict {
 };
 
 /// How the writing of a reply ended.
-enum class reply_end { whole, cut, client_closed };
+enum class reply_end {
+    whole,
+    cut,           ///< by the script
+    client_closed, ///< before the last event
+    unended,       ///< all events went out, the end of the body did not
+};
 
 class director {
 public:
@@ -67,6 +73,9 @@ public:
     verdict decide(const http_request& request);
     /// The answer to a request whose body is too large to be read.
     verdict too_large(const http_request& head);
+    /// The bytes that complete the reply are about to go out: the client may know it before
+    /// their writing has returned, and ask again on another connection.
+    void completing(const verdict& given);
     /// The reply was written, or not.
     void replied(const verdict& given, reply_end end);
 
@@ -85,6 +94,7 @@ private:
     const step* step_for(judged& at, std::size_t& index);
     std::shared_ptr<conversation> conversation_of(judged& at);
     std::shared_ptr<conversation> known_conversation(const std::vector<std::string>& texts);
+    static void note(const verdict& given, const last_answer& answer);
     void refuse(judged& at, int status, std::string why, std::string_view outcome);
 
     const scenario& plan_;
@@ -93,6 +103,7 @@ private:
     id_source ids_;
     mutable std::mutex mutex_;
     std::map<std::string, std::shared_ptr<conversation>, std::less<>> conversations_;
+    std::size_t begun_ = 0;
 };
 
 } // namespace agentd::testing

@@ -32,6 +32,13 @@ const script* script_for(const scenario& plan, const std::string& text)
     return found == plan.scripts.end() ? nullptr : &*found;
 }
 
+// A first message alone, although it was completely answered: another session with the same
+// prompt. Where clients get killed ("extendable") it is the same one, which lost the reply.
+bool begins_again(const conversation& known)
+{
+    return known.answered_now && known.walks->append == append_rule::strict;
+}
+
 bool says_pause_turn(const wire_plan& wire)
 {
     return std::ranges::any_of(wire.pieces, [](const std::string& piece) {
@@ -70,7 +77,8 @@ std::shared_ptr<conversation> director::conversation_of(judged& at)
     auto texts = messages.empty() ? std::vector<std::string>{} : plain_texts(messages.front());
     auto text = joined(texts);
     std::lock_guard lock{mutex_};
-    if (auto found = known_conversation(texts)) {
+    auto found = known_conversation(texts);
+    if (found && !(messages.size() == 1 && begins_again(*found))) {
         conversations_.emplace(text, found);
         return found;
     }
@@ -78,10 +86,10 @@ std::shared_ptr<conversation> director::conversation_of(judged& at)
     if (walks == nullptr || conversations_.size() >= most_conversations)
         return nullptr;
     auto made = std::make_shared<conversation>();
-    made->id = "c" + std::to_string(conversations_.size() + 1);
+    made->id = "c" + std::to_string(++begun_);
     made->prompt = shortened(text, shown_prompt);
     made->walks = walks;
-    conversations_.emplace(text, made);
+    conversations_.insert_or_assign(text, made);
     return made;
 }
 
@@ -126,6 +134,7 @@ void director::walk(judged& at)
         talk.history = std::move(now);
     }
     talk.answer = last_answer{};
+    talk.answered_now = false;
     at.out.turn = ++talk.requests;
     talk.known.insert_or_assign("turn", std::to_string(talk.requests));
     talk.known.insert_or_assign("conversation", talk.id);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -41,8 +42,9 @@ bool goes_out_at_once(const reply_timing& timing)
 // One reply on its way out; `end_` says why it ended early.
 class running_reply {
 public:
-    running_reply(byte_stream& to, const wire_plan& plan, holds& gates)
-        : to_{to}, plan_{plan}, gates_{gates}
+    running_reply(byte_stream& to, const wire_plan& plan, holds& gates,
+        const std::function<void()>& completing)
+        : to_{to}, plan_{plan}, gates_{gates}, completing_{completing}
     {}
 
     asio::awaitable<reply_end> run()
@@ -81,6 +83,7 @@ private:
             append_chunk(all, piece, plan_.chunked);
         if (plan_.chunked)
             all.append(last_chunk);
+        completing_();
         auto written = co_await to_.write(asio::buffer(all));
         co_return written;
     }
@@ -115,7 +118,12 @@ private:
             if (!waited)
                 co_return false;
         }
+        bool is_last = index + 1 == plan_.pieces.size();
+        if (is_last)
+            completing_();
         auto written = co_await write_piece(plan_.pieces[index]);
+        if (is_last && written)
+            end_ = reply_end::unended;
         co_return written;
     }
 
@@ -162,21 +170,24 @@ private:
     bool cut()
     {
         to_.cut(plan_.timing.reset);
-        end_ = reply_end::cut;
+        if (end_ != reply_end::unended)
+            end_ = reply_end::cut;
         return false;
     }
 
     byte_stream& to_;
     const wire_plan& plan_;
     holds& gates_;
+    const std::function<void()>& completing_;
     reply_end end_ = reply_end::client_closed;
 };
 
 } // namespace
 
-asio::awaitable<reply_end> write_reply(byte_stream& to, const wire_plan& plan, holds& gates)
+asio::awaitable<reply_end> write_reply(
+    byte_stream& to, const wire_plan& plan, holds& gates, const std::function<void()>& completing)
 {
-    running_reply reply{to, plan, gates};
+    running_reply reply{to, plan, gates, completing};
     auto end = co_await reply.run();
     co_return end;
 }

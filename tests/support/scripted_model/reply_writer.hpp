@@ -8,9 +8,13 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <functional>
+
 namespace agentd::testing {
 
-/// Writes a reply. All three must outlive the call; the caller awaits it.
-asio::awaitable<reply_end> write_reply(byte_stream& to, const wire_plan& plan, holds& gates);
+/// Writes a reply. All must outlive the call; the caller awaits it. `completing` is called
+/// before the bytes that complete the reply are written.
+asio::awaitable<reply_end> write_reply(
+    byte_stream& to, const wire_plan& plan, holds& gates, const std::function<void()>& completing);
 
 } // namespace agentd::testing

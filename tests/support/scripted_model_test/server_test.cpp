@@ -77,7 +77,10 @@ public:
         stream_ = std::make_unique<asio::ssl::stream<tcp::socket>>(io_, context_);
         stream_->set_verify_mode(asio::ssl::verify_peer);
         SSL_set1_host(stream_->native_handle(), "localhost");
-        SSL_set_tlsext_host_name(stream_->native_handle(), "localhost");
+        // What the macro SSL_set_tlsext_host_name does, without its C cast.
+        std::string name = "localhost";
+        SSL_ctrl(stream_->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+            name.data());
         stream_->next_layer().connect({asio::ip::address_v4::loopback(), server.port()});
         stream_->handshake(asio::ssl::stream_base::client, error_);
     }
@@ -162,6 +165,15 @@ TEST_CASE("server: streams and whole messages over one verified TLS connection")
     auto status = ask(client, get("/__control/status"), "}}");
     CHECK(has(status, R"("requests":2,"replies":2,"violations":0)"));
     CHECK(has(status, R"("connections":1)"));
+}
+
+TEST_CASE("server: the same prompt again after a complete reply begins a new conversation")
+{
+    running_server server{R"({"default":{"steps":[{"reply":{"content":[)"
+                          R"({"type":"text","text":"I am ${conversation}"}]}}]}})"};
+    tls_client client{server};
+    CHECK(has(ask(client, post("/v1/messages", say("a", false)), "}}"), "I am c1"));
+    CHECK(has(ask(client, post("/v1/messages", say("a", false)), "}}"), "I am c2"));
 }
 
 TEST_CASE("server: a certificate for another host is one that a client can refuse")
