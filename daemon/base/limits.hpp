@@ -70,7 +70,6 @@ inline constexpr auto job_timeout = 3600s;
 inline constexpr auto job_timeout_longest = 30 * 24h; // what a model may ask for
 inline constexpr auto wait_timeout = 600s;
 inline constexpr auto wait_timeout_longest = 3600s;
-inline constexpr std::size_t jobs_listed = 100; // by check_background without an id
 inline constexpr std::size_t jobs_per_session = 16;
 inline constexpr std::size_t jobs_per_daemon = 256;
 inline constexpr std::size_t jobs_queued_per_session = 100;

@@ -60,7 +60,7 @@ std::string list_text(const std::vector<job_view>& jobs)
     std::size_t left_out = 0;
     for (auto each = jobs.rbegin(); each != jobs.rend(); ++each) {
         ended += each->ended ? 1 : 0;
-        if (each->ended && ended > limits::jobs_listed)
+        if (each->ended && ended > limits::jobs_listed_to_model)
             ++left_out;
         else
             lines.push_back(job_line(*each));
@@ -77,16 +77,14 @@ std::string list_text(const std::vector<job_view>& jobs)
 // The last `count` lines of `text`; a last line needs no line end.
 std::string_view last_lines(std::string_view text, std::int64_t count)
 {
-    auto end = text.size();
-    if (text.ends_with('\n'))
-        --end;
-    while (count-- > 0 && end != 0) {
-        const auto line_end = text.rfind('\n', end - 1);
+    auto start = text.ends_with('\n') ? text.size() - 1 : text.size();
+    while (count-- > 0) {
+        const auto line_end = start == 0 ? std::string_view::npos : text.rfind('\n', start - 1);
         if (line_end == std::string_view::npos)
             return text;
-        end = line_end;
+        start = line_end;
     }
-    return end == 0 ? text : text.substr(end + 1);
+    return text.substr(start + 1);
 }
 
 // What stands in the place of output where there is none.

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <expected>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -35,9 +36,9 @@ base::result<request> read(std::string_view json)
             const base::job_id job{id};
             if (std::ranges::find(wanted.ids, job) == wanted.ids.end())
                 wanted.ids.push_back(job);
-            if (wanted.ids.size() > limits::jobs_listed)
+            if (wanted.ids.size() > limits::jobs_listed_to_model)
                 return std::unexpected(input->refuse(
-                    "task_ids", fmt::format("has more than {} ids", limits::jobs_listed)));
+                    "task_ids", fmt::format("has more than {} ids", limits::jobs_listed_to_model)));
         }
     }
     const auto mode = input->optional_string("mode");
@@ -54,22 +55,30 @@ base::result<request> read(std::string_view json)
     return wanted;
 }
 
-// The jobs named, or all live ones; the answer instead when there is nothing to wait for.
-std::optional<answer> choose(request& wanted, const std::vector<job_view>& known)
+// How the jobs named are; the answer instead when one of them is unknown.
+aio::awaitable<std::expected<std::vector<job_view>, answer>> look_up(
+    std::vector<base::job_id> ids, context& with)
 {
-    for (const auto& id : wanted.ids) {
-        if (std::ranges::find(known, id, &job_view::id) == known.end())
-            return unknown_task(id.str());
+    std::vector<job_view> views;
+    for (const auto& id : ids) {
+        auto view = co_await with.jobs.find(id);
+        if (!view)
+            co_return std::unexpected(unknown_task(id.str()));
+        views.push_back(std::move(*view));
     }
-    if (!wanted.ids.empty())
-        return std::nullopt;
-    for (const auto& each : known) {
-        if (!each.ended)
-            wanted.ids.push_back(each.id);
-    }
-    if (wanted.ids.empty())
-        return ok(known.empty() ? "No background tasks." : "No background task is running.");
-    return std::nullopt;
+    co_return views;
+}
+
+// All live ones; the answer instead when there is nothing to wait for.
+aio::awaitable<std::expected<std::vector<job_view>, answer>> look_for_live(context& with)
+{
+    auto views = co_await with.jobs.list();
+    const bool none = views.empty();
+    std::erase_if(views, [](const job_view& each) { return each.ended; });
+    if (views.empty())
+        co_return std::unexpected(
+            ok(none ? "No background tasks." : "No background task is running."));
+    co_return views;
 }
 
 std::string closing_line(wait_end why, std::chrono::seconds limit)
@@ -97,16 +106,20 @@ aio::awaitable<answer> wait_background::run(call what, context& with) const
     auto wanted = read(what.input);
     if (!wanted)
         co_return failed(wanted.error().text);
-    const auto before = co_await with.jobs.list();
-    if (auto nothing = choose(*wanted, before))
-        co_return std::move(*nothing);
-    const auto why = co_await with.jobs.wait(wanted->ids, wanted->mode, wanted->limit);
-    const auto after = co_await with.jobs.list();
+    auto looking = wanted->ids.empty() ? look_for_live(with) : look_up(wanted->ids, with);
+    const auto before = co_await std::move(looking);
+    if (!before)
+        co_return before.error();
+    std::vector<base::job_id> ids;
+    for (const auto& each : *before)
+        ids.push_back(each.id);
+    const auto why = co_await with.jobs.wait(ids, wanted->mode, wanted->limit);
+    const auto after = co_await look_up(ids, with);
+    if (!after)
+        co_return after.error();
     std::string text;
-    for (const auto& each : after) {
-        if (std::ranges::find(wanted->ids, each.id) != wanted->ids.end())
-            text += job_line(each) + "\n";
-    }
+    for (const auto& each : *after)
+        text += job_line(each) + "\n";
     text += closing_line(why, wanted->limit);
     co_return ok(std::move(text));
 }
