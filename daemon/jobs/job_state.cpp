@@ -94,6 +94,7 @@ job_state::step job_state::while_killing(time_point now)
     if (now < kill_at_)
         return wait_until(kill_at_);
     kill_at_ = now + limits::kill_round;
+    seen_.reset();
     return step::kill;
 }
 
@@ -109,7 +110,6 @@ job_state::step job_state::begin_killing(time_point now)
 {
     at_ = at::killing;
     kill_at_ = now;
-    seen_.reset();
     return while_killing(now);
 }
 

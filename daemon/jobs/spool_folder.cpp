@@ -109,8 +109,12 @@ base::unique_fd spool_folder::open_to_read(const base::job_id& id, std::uint64_t
     return base::unique_fd{::openat(folder_.get(), name.c_str(), O_RDONLY | O_CLOEXEC)};
 }
 
-base::unique_fd spool_folder::create(const base::job_id& id, std::uint64_t start) const
+base::unique_fd spool_folder::create(const base::job_id& id, std::uint64_t start)
 {
+    {
+        const std::lock_guard hold{lock_};
+        scan_locked();
+    }
     const auto name = file_name(id, start);
     constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
     const auto make = [&] { return ::openat(folder_.get(), name.c_str(), flags, file_mode); };

@@ -42,7 +42,7 @@ public:
     // -1 with errno: gone, or the disk refuses.
     [[nodiscard]] base::unique_fd open_to_read(const base::job_id& id, std::uint64_t start) const;
     // A new, empty file for the bytes from `start` on.
-    [[nodiscard]] base::unique_fd create(const base::job_id& id, std::uint64_t start) const;
+    [[nodiscard]] base::unique_fd create(const base::job_id& id, std::uint64_t start);
     void unlink(const base::job_id& id, std::uint64_t start) const;
 
     // Takes `bytes` of the cap for a running job; drops the oldest ended jobs' output for it.

@@ -1,0 +1,188 @@
+#include "tests/daemon/jobs/rig.hpp"
+
+#include "base/clock.hpp"
+#include "base/ids.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <doctest/doctest.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <sstream>
+#include <thread>
+
+namespace agentd::testing {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::size_t entries_of(const std::string& path)
+{
+    std::size_t n = 0;
+    std::error_code gone;
+    for (const auto& entry : std::filesystem::directory_iterator{path, gone})
+        n += entry.path().empty() ? 0 : 1;
+    return n;
+}
+
+aio::awaitable<> run_and_close(const body& test, rig& with)
+{
+    co_await test(with);
+    co_await with.shared.close();
+}
+
+void run_threads(asio::io_context& io, int threads, std::chrono::steady_clock::time_point until)
+{
+    std::vector<std::jthread> others;
+    for (int i = 1; i < threads; ++i)
+        others.emplace_back([&io, until] { io.run_until(until); });
+    io.run_until(until);
+}
+
+void run_one_rig(const body& test, jobs::options with, int threads, std::chrono::seconds limit)
+{
+    const temp_folder folder;
+    const std::string work = folder.path() + "/work";
+    ::mkdir(work.c_str(), 0700);
+    const base::unique_fd workdir{::open(work.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    with.spool.folder = folder.path() + "/jobs";
+    asio::io_context io{threads};
+    aio::blocking_pool blocking{2};
+    {
+        jobs::environment shared{io.get_executor(), blocking, with};
+        REQUIRE(shared.open());
+        const auto strand = aio::make_strand(io.get_executor());
+        rig all{strand, shared, work, with.spool.folder, workdir.get()};
+        std::atomic<bool> ended{false};
+        std::exception_ptr failure;
+        asio::co_spawn(strand, run_and_close(test, all), [&](std::exception_ptr e) {
+            failure = e;
+            ended = true;
+        });
+        run_threads(io, threads, std::chrono::steady_clock::now() + limit);
+        REQUIRE_MESSAGE(ended, "the test did not end");
+        if (failure)
+            std::rethrow_exception(failure);
+    }
+}
+
+} // namespace
+
+temp_folder::temp_folder() : path_("/tmp/agentd-jobs-XXXXXX")
+{
+    REQUIRE(::mkdtemp(path_.data()) != nullptr);
+}
+
+temp_folder::~temp_folder()
+{
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+jobs::command rig::command(std::string text, std::chrono::milliseconds timeout) const
+{
+    jobs::command what;
+    what.text = std::move(text);
+    what.workdir_fd = workdir_fd;
+    what.env = {"PATH=/usr/local/bin:/usr/bin:/bin"};
+    what.timeout = timeout;
+    return what;
+}
+
+aio::awaitable<jobs::outcome> rig::run_job(std::string text, std::chrono::milliseconds timeout)
+{
+    auto what = command(std::move(text), timeout);
+    jobs::job one{strand, shared, base::new_job_id(), std::move(what), jobs::place{}};
+    co_return co_await one.run();
+}
+
+aio::awaitable<jobs::outcome> rig::run_foreground(
+    std::string text, std::chrono::milliseconds timeout)
+{
+    auto what = command(std::move(text), timeout);
+    jobs::foreground commands{strand, shared, base::session_id{"s_test"}};
+    co_return co_await commands.run(std::move(what));
+}
+
+jobs::options quick()
+{
+    jobs::options with;
+    with.grace = 300ms;
+    return with;
+}
+
+void with_rig(const body& test, jobs::options with, int threads, std::chrono::seconds limit)
+{
+    REQUIRE(jobs::become_subreaper());
+    const auto before = open_descriptors();
+    run_one_rig(test, std::move(with), threads, limit);
+    CHECK(open_descriptors() == before);
+    CHECK(own_children() == 0);
+}
+
+std::string marker()
+{
+    std::uint64_t digits = 0;
+    for (const char c : base::random_hex(12))
+        digits = digits * 10 + static_cast<unsigned char>(c) % 10;
+    return "300." + std::to_string(digits);
+}
+
+std::size_t processes_with(const std::string& text)
+{
+    std::size_t found = 0;
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+        const auto name = entry.path().filename().string();
+        if (name.find_first_not_of("0123456789") != name.npos || name == std::to_string(::getpid()))
+            continue;
+        if (read_text(entry.path().string() + "/cmdline").find(text) != std::string::npos)
+            ++found;
+    }
+    return found;
+}
+
+std::size_t own_children()
+{
+    std::size_t found = 0;
+    for (const auto& thread : std::filesystem::directory_iterator{"/proc/self/task"}) {
+        std::istringstream pids{read_text(thread.path().string() + "/children")};
+        found += static_cast<std::size_t>(
+            std::distance(std::istream_iterator<int>{pids}, std::istream_iterator<int>{}));
+    }
+    return found;
+}
+
+std::size_t open_descriptors()
+{
+    return entries_of("/proc/self/fd");
+}
+
+aio::awaitable<> until(std::function<bool()> holds)
+{
+    const auto last = base::mono_now() + 10s;
+    while (!holds() && base::mono_now() < last)
+        co_await aio::sleep_for(2ms);
+    CHECK(holds());
+}
+
+std::string read_text(const std::string& path)
+{
+    std::ifstream file{path, std::ios::binary};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+} // namespace agentd::testing

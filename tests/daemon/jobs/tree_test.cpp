@@ -1,0 +1,229 @@
+// Whole trees: whatever a command leaves or hides, it is gone when its end is reported.
+#include "base/clock.hpp"
+#include "tests/daemon/jobs/rig.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace agentd;
+using namespace std::chrono_literals;
+using testing::rig;
+using testing::with_rig;
+
+namespace {
+
+struct shape {
+    const char* name;
+    const char* text; // @ is replaced by the marker
+};
+
+// Each prints "hi", exits with 3 and leaves something behind.
+const shape shapes[] = {
+    {"a child in the background", "sleep @ & echo hi; exit 3"},
+    {"a child in its own session that holds the pipe", "setsid sleep @ >&1 & echo hi; exit 3"},
+    {"a double fork", "(setsid sh -c 'sleep @ & sleep @' &); echo hi; exit 3"},
+    {"a daemon with a cleared environment",
+        "(env -i setsid sleep @ </dev/null >/dev/null 2>&1 &); echo hi; exit 3"},
+    {"one that ignores TERM", "(trap '' TERM; echo hi; exec sleep @) & sleep 0.1; exit 3"},
+    {"a stopped one", "sleep @ & kill -STOP $!; echo hi; exit 3"},
+    {"a stopped one in a session of its own",
+        "(setsid sh -c 'kill -STOP $$; sleep @' &) ; echo hi; exit 3"},
+    {"a deep tree with sessions in between",
+        "(setsid sh -c 'setsid sh -c \"setsid sleep @ & sleep @\" & sleep @' &); echo hi; exit 3"},
+    {"one that has another limit in the place of the mark",
+        "(prlimit --rttime=unlimited setsid sleep @ &); echo hi; exit 3"},
+};
+
+std::string with_marker(std::string text, const std::string& marker)
+{
+    for (auto at = text.find('@'); at != text.npos; at = text.find('@'))
+        text.replace(at, 1, marker);
+    return text;
+}
+
+aio::awaitable<> check_shape(rig& with, const shape& one, bool as_job)
+{
+    CAPTURE(one.name);
+    CAPTURE(as_job);
+    const auto mark = testing::marker();
+    const auto text = with_marker(one.text, mark);
+    const auto began = base::mono_now();
+    jobs::outcome end;
+    if (as_job)
+        end = co_await with.run_job(text);
+    else
+        end = co_await with.run_foreground(text);
+    CHECK(testing::processes_with(mark) == 0);
+    CHECK(base::elapsed_since(began) < 5s);
+    CHECK(end.how == jobs::ended::completed);
+    CHECK(end.exit_code == 3);
+    CHECK(end.output.head == "hi\n");
+    CHECK(end.leftovers >= 1);
+    CHECK(end.unstoppable == 0);
+}
+
+aio::awaitable<> stop_soon(jobs::job& one, const std::string& mark, std::size_t processes)
+{
+    const auto up = [&] { return testing::processes_with(mark) >= processes; };
+    co_await testing::until(up);
+    one.stop(jobs::stopped_by::model);
+}
+
+} // namespace
+
+TEST_CASE("tree: the observer finds a planted orphan")
+{
+    const auto mark = testing::marker();
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::execlp("sleep", "sleep", mark.c_str(), nullptr);
+        ::_exit(127);
+    }
+    std::size_t found = 0;
+    for (int i = 0; i < 1000 && found == 0; ++i) {
+        found = testing::processes_with(mark);
+        ::usleep(1000);
+    }
+    CHECK(found == 1);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    CHECK(testing::processes_with(mark) == 0);
+}
+
+TEST_CASE("tree: what a job leaves behind is stopped, whatever it does to hide")
+{
+    with_rig([](rig& with) -> aio::awaitable<> {
+        for (const auto& one : shapes)
+            co_await check_shape(with, one, true);
+    });
+}
+
+TEST_CASE("tree: what a foreground command leaves behind is stopped, whatever it does to hide")
+{
+    with_rig([](rig& with) -> aio::awaitable<> {
+        for (const auto& one : shapes)
+            co_await check_shape(with, one, false);
+    });
+}
+
+TEST_CASE("tree: a stop ends everything, TERM-ignorers and stopped ones included")
+{
+    with_rig([](rig& with) -> aio::awaitable<> {
+        const char* const texts[] = {
+            "sleep @; exit 0",
+            "trap '' TERM; sleep @; sleep @",
+            "trap '' TERM; setsid sleep @ & (env -i setsid sleep @ &); sleep @",
+            "sleep @ & kill -STOP $!; sleep @",
+            "sleep @ & kill -STOP $$",
+            "while :; do sleep @ & sleep 0.01; done",
+        };
+        for (const char* const text : texts) {
+            CAPTURE(text);
+            const auto mark = testing::marker();
+            auto what = with.command(with_marker(text, mark));
+            jobs::job one{
+                with.strand, with.shared, base::new_job_id(), std::move(what), jobs::place{}};
+            aio::task_group group{with.strand};
+            group.spawn("stop", stop_soon(one, mark, 2));
+            const auto end = co_await one.run();
+            CHECK(testing::processes_with(mark) == 0);
+            CHECK(end.how == jobs::ended::killed);
+            CHECK(end.by == jobs::stopped_by::model);
+            CHECK(end.signal.has_value());
+            CHECK(end.unstoppable == 0);
+            co_await group.join();
+        }
+    });
+}
+
+TEST_CASE("tree: a timeout ends everything and is reported as one")
+{
+    with_rig([](rig& with) -> aio::awaitable<> {
+        const auto mark = testing::marker();
+        const auto text = with_marker("setsid sleep @ & trap '' TERM; echo hi; sleep @", mark);
+        const auto job_end = co_await with.run_job(text, 100ms);
+        CHECK(job_end.how == jobs::ended::timeout);
+        CHECK_FALSE(job_end.by);
+        CHECK(job_end.output.head == "hi\n");
+        CHECK(testing::processes_with(mark) == 0);
+        const auto end = co_await with.run_foreground(text, 100ms);
+        CHECK(end.how == jobs::ended::timeout);
+        CHECK(testing::processes_with(mark) == 0);
+    });
+}
+
+TEST_CASE("tree: an orderly TERM handler runs, once, and its output is kept")
+{
+    with_rig([](rig& with) -> aio::awaitable<> {
+        const auto text = "trap 'echo bye; exit 7' TERM; sleep 300 & wait";
+        const auto end = co_await with.run_job(text, 100ms);
+        CHECK(end.how == jobs::ended::timeout);
+        CHECK(end.exit_code == 7);
+        CHECK(end.output.head == "bye\n");
+    });
+}
+
+TEST_CASE("tree: with leftovers kept the job goes on until its tree is empty")
+{
+    auto options = testing::quick();
+    options.left_behind = jobs::leftovers::keep;
+    const auto test = [](rig& with) -> aio::awaitable<> {
+        const auto end = co_await with.run_job("(setsid sh -c 'sleep 0.3; echo late' &); echo hi");
+        CHECK(end.how == jobs::ended::completed);
+        CHECK(end.exit_code == 0);
+        CHECK(end.output.head == "hi\nlate\n");
+        CHECK(end.leftovers == 0);
+        CHECK(end.wall >= 300ms);
+    };
+    with_rig(test, options);
+}
+
+TEST_CASE("tree: somebody outside who holds the pipe delays the end by the drain alone")
+{
+    with_rig([](rig& with) -> aio::awaitable<> {
+        // The pipe is opened anew by this process, which is in no tree.
+        const auto go = with.folder + "/pid";
+        auto what = with.command("echo hi; echo $$ > pid; while [ -e pid ]; do sleep 0.01; done");
+        jobs::job one{with.strand, with.shared, base::new_job_id(), std::move(what), jobs::place{}};
+        aio::task_group group{with.strand};
+        base::unique_fd held;
+        auto hold = [&]() -> aio::awaitable<> {
+            co_await testing::until([&] { return testing::read_text(go).size() > 1; });
+            const auto pid = std::stoi(testing::read_text(go));
+            held.reset(::open(("/proc/" + std::to_string(pid) + "/fd/1").c_str(), O_WRONLY));
+            ::unlink(go.c_str());
+        };
+        group.spawn("holder", hold());
+        const auto end = co_await one.run();
+        CHECK(held);
+        CHECK(end.how == jobs::ended::completed);
+        CHECK(end.output.head == "hi\n");
+        CHECK(end.wall < 5s);
+        co_await group.join();
+    });
+}
+
+TEST_CASE("tree: orphans that end by themselves are reaped while the job runs")
+{
+    with_rig([](rig& with) -> aio::awaitable<> {
+        const auto done = with.folder + "/done";
+        auto what = with.command("for i in 1 2 3 4 5 6 7 8; do (setsid sh -c 'exit 0' &); done;"
+                                 "touch done; while [ -e done ]; do sleep 0.01; done");
+        jobs::job one{with.strand, with.shared, base::new_job_id(), std::move(what), jobs::place{}};
+        aio::task_group group{with.strand};
+        auto watch = [&]() -> aio::awaitable<> {
+            co_await testing::until([&] { return ::access(done.c_str(), F_OK) == 0; });
+            co_await testing::until([] { return testing::own_children() == 1; });
+            ::unlink(done.c_str());
+        };
+        group.spawn("watch", watch());
+        const auto end = co_await one.run();
+        CHECK(end.exit_code == 0);
+        CHECK(end.leftovers == 0);
+        co_await group.join();
+    });
+}
