@@ -111,3 +111,13 @@ TEST_CASE("bash: a workspace that was removed is an error, not the daemon's fold
     std::filesystem::remove_all(with.in.path());
     CHECK(bash(with, "pwd").starts_with("Error: "));
 }
+
+TEST_CASE("bash: a cancelled call throws when its tree is gone, not before")
+{
+    calls with;
+    with.interrupt = [&with] { return with.in.text("pid").ends_with('\n'); };
+    CHECK(bash(with, "trap '' TERM; sleep 60 & echo $! $$ > pid; sleep 60") == "(interrupted)");
+    const auto pids = with.in.text("pid");
+    CHECK_FALSE(alive(pids));
+    CHECK_FALSE(alive(pids.substr(pids.find(' '))));
+}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "aio/blocking_pool.hpp"
+#include "aio/task_group.hpp"
 #include "base/text.hpp"
 #include "jobs/environment.hpp"
 #include "jobs/foreground.hpp"
@@ -13,6 +14,7 @@
 #include "tools/tool.hpp"
 #include "tools/workspace.hpp"
 
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -26,24 +28,9 @@ public:
     std::string run(std::string name, std::string input)
     {
         tools::answer given;
-        run_coro([&](aio::executor strand) -> aio::awaitable<> {
-            // In here, so that its threads end before the loop they report to.
-            aio::blocking_pool blocking{2};
-            jobs::options settings;
-            settings.spool.folder = spool / "jobs";
-            settings.grace = std::chrono::milliseconds{300};
-            jobs::environment shared{strand, blocking, settings};
-            const auto opened = shared.open();
-            REQUIRE(opened);
-            {
-                jobs::foreground commands{strand, shared, base::session_id{"s_test"}};
-                tools::context with{files_, allowed, commands, jobs, blocking, env};
-                with.job_timeout = std::chrono::seconds{3600};
-                tools::call what{"toolu_1", name, input};
-                given = co_await registry_.run(std::move(what), with);
-            }
-            co_await shared.close();
-        });
+        const tools::call what{"toolu_1", std::move(name), std::move(input)};
+        run_coro([this, &what, &given](
+                     aio::executor strand) { return answered(std::move(strand), what, given); });
         CHECK(given.is_error == given.text.starts_with("Error:"));
         CHECK_FALSE(given.text.empty());
         CHECK(base::is_utf8(given.text));
@@ -54,9 +41,52 @@ public:
     folder spool; // beside it
     job_table jobs;
     tools::policy allowed;
+    std::function<bool()> interrupt; // where set: when to cancel the call
     std::vector<std::string> env{"PATH=/usr/bin:/bin", "GREETING=hello"};
 
 private:
+    aio::awaitable<> answered(aio::executor strand, tools::call what, tools::answer& given)
+    {
+        // In here, so that its threads end before the loop they report to.
+        aio::blocking_pool blocking{2};
+        jobs::options settings;
+        settings.spool.folder = spool / "jobs";
+        settings.grace = std::chrono::milliseconds{300};
+        jobs::environment shared{strand, blocking, settings};
+        REQUIRE(shared.open());
+        {
+            jobs::foreground commands{strand, shared, base::session_id{"s_test"}};
+            tools::context with{files_, allowed, commands, jobs, blocking, env};
+            if (interrupt) {
+                co_await interrupted(strand, std::move(what), with, given);
+            } else {
+                auto got = co_await registry_.run(std::move(what), with);
+                given = std::move(got);
+            }
+        }
+        co_await shared.close();
+    }
+
+    // Cancels the call once interrupt() is true; `given` stays empty if it throws as it should.
+    aio::awaitable<> interrupted(
+        aio::executor strand, tools::call what, tools::context& with, tools::answer& given)
+    {
+        aio::task running{strand};
+        running.start("call", store_answer(std::move(what), with, given));
+        while (!interrupt() && running.running())
+            co_await aio::sleep_for(std::chrono::milliseconds{2});
+        running.cancel();
+        co_await running.join();
+        if (given.text.empty())
+            given.text = "(interrupted)";
+    }
+
+    aio::awaitable<> store_answer(tools::call what, tools::context& with, tools::answer& given)
+    {
+        auto got = co_await registry_.run(std::move(what), with);
+        given = std::move(got);
+    }
+
     static tools::workspace open(const folder& where)
     {
         auto files = tools::workspace::open(where.path());
