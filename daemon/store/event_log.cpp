@@ -44,19 +44,15 @@ void save(sqlite_connection& db, const stored& what)
 
 } // namespace
 
-event_log::event_log(sqlite_connection& db, const std::string& boot_id)
+event_log::event_log(sqlite_connection& db, std::string boot_id) : boot_id_(std::move(boot_id))
 {
-    stored state = load(db);
-    const auto follows = std::max(events::newest(db) + 1, state.floor);
-    const bool lost_power = !state.boot_id.empty() && state.boot_id != boot_id;
-    if (lost_power && state.reserved >= follows) {
-        jump_ = seq_jump{follows, state.reserved};
-        next_ = state.reserved + 1;
-    } else {
-        next_ = follows;
-    }
-    reserved_ = next_ + reserve_step;
-    save(db, {boot_id, next_, reserved_});
+    const stored state = load(db);
+    const auto newest = events::newest(db);
+    const bool lost_power = !state.boot_id.empty() && state.boot_id != boot_id_;
+    next_ = std::max({newest + 1, state.floor, lost_power ? state.reserved + 1 : 0});
+    // Told until an event follows it: whoever was to tell of it may have died before.
+    if (next_ > newest + 1)
+        jump_ = seq_jump{newest + 1, next_ - 1};
 }
 
 base::event_seq event_log::append(sqlite_connection& db, proto::api::event what)
@@ -81,8 +77,7 @@ void event_log::make_room(sqlite_connection& db)
     if (next_ + events_per_commit <= reserved_)
         return;
     const auto more = next_ + reserve_step;
-    db.set_synced(true);
-    db.prepare("UPDATE meta SET seq_reserved = ?").bind(more).run();
+    save(db, {boot_id_, next_, more});
     reserved_ = more;
 }
 
@@ -95,7 +90,8 @@ committed_events event_log::take()
 
 void event_log::close(sqlite_connection& db)
 {
-    save(db, {"", next_, 0});
+    if (reserved_ != 0) // else it was never marked
+        save(db, {"", next_, 0});
 }
 
 } // namespace agentd::store

@@ -23,9 +23,8 @@ namespace agentd::store {
 
 class event_log {
 public:
-    // Reads where the history stands and marks the database as in use (one synced commit).
-    // Throws sqlite_error.
-    event_log(sqlite_connection& db, const std::string& boot_id);
+    // Reads where the history stands. Throws sqlite_error.
+    event_log(sqlite_connection& db, std::string boot_id);
 
     base::event_seq append(sqlite_connection& db, proto::api::event what);
     [[nodiscard]] base::event_seq next() const { return next_; }
@@ -34,7 +33,8 @@ public:
     // How many events the running transaction has; back to that many, numbers included.
     [[nodiscard]] std::size_t mark() const { return fresh_.size(); }
     void rewind(std::size_t mark);
-    // Before a transaction: reserves more numbers if need be (a synced commit of its own).
+    // Before a transaction: reserves numbers if there are few left (a synced commit of its own).
+    // The first time it also marks the database as in use by this boot.
     void make_room(sqlite_connection& db);
     // After the commit: the events to publish; null when there are none.
     [[nodiscard]] committed_events take();
@@ -43,6 +43,7 @@ public:
     void close(sqlite_connection& db);
 
 private:
+    std::string boot_id_;
     base::event_seq next_ = 1;
     base::event_seq reserved_ = 0; // the highest number that may be given out
     std::optional<seq_jump> jump_;

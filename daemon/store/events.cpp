@@ -60,18 +60,22 @@ bool matches(const filter& which, const proto::api::event& what, std::optional<s
     return is_of_type(which, what.type);
 }
 
-void insert(connection& db, const proto::api::event& what)
+void insert(connection& db, proto::api::event& what)
 {
     // The owner is that of the session, also of one removed in this transaction.
     auto add = db.prepare(
         "INSERT INTO events (seq, time, rare, owner_uid, type, session, task, job, body) "
         "VALUES (?1, ?2, ?3, coalesce((SELECT owner_uid FROM sessions WHERE id = ?5), "
-        "(SELECT owner_uid FROM removed WHERE id = ?5)), ?4, ?5, ?6, ?7, ?8)");
+        "(SELECT owner_uid FROM removed WHERE id = ?5)), ?4, ?5, ?6, ?7, ?8) "
+        "RETURNING owner_uid");
     add.bind(what.seq).bind(what.time).bind(is_rare(what.type)).bind(what.type);
     bind_id(add, what.session_id.str());
     bind_id(add, what.task_id.str());
     bind_id(add, what.job_id.str());
-    add.bind(what.body).run();
+    add.bind(what.body);
+    if (const bool has_row = add.next(); has_row && !add.is_null(0))
+        what.owner_uid = static_cast<std::uint32_t>(add.integer(0));
+    static_cast<void>(add.next()); // the statement ends, and the row is written
 }
 
 base::event_seq oldest(connection& db)

@@ -28,7 +28,7 @@ struct filter {
     const filter& which, const proto::api::event& what, std::optional<std::uint32_t> owner);
 
 // Adds one whose seq is set; connection::append_event does it. On the writing thread.
-void insert(connection& db, const proto::api::event& what);
+void insert(connection& db, proto::api::event& what);
 // Forgets up to `limit` of the oldest events with seq <= `up_to` that are older than `before`;
 // how many. The newest event stays, since the numbers go on from it. On the writing thread.
 std::int64_t purge(

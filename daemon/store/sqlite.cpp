@@ -6,8 +6,6 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include <errno.h>
-
 #include <cassert>
 #include <mutex>
 
@@ -25,15 +23,6 @@ void configure_library()
         sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
         sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, 4 << 20);
     });
-}
-
-// A disk that is full by quota or by a limit of file sizes is full.
-int told_code(sqlite3* db, int code)
-{
-    if ((code & 0xff) != SQLITE_IOERR)
-        return code;
-    const int number = sqlite3_system_errno(db);
-    return number == ENOSPC || number == EDQUOT || number == EFBIG ? SQLITE_FULL : code;
 }
 
 errc errc_of(int code)
@@ -125,8 +114,7 @@ sqlite_connection::~sqlite_connection()
 
 void sqlite_connection::fail(int code, std::string_view what) const
 {
-    throw sqlite_error{
-        told_code(db_, code), fmt::format("cannot {}: {}", what, sqlite3_errmsg(db_))};
+    throw sqlite_error{code, fmt::format("cannot {}: {}", what, sqlite3_errmsg(db_))};
 }
 
 statement sqlite_connection::prepare(std::string_view sql)

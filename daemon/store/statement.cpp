@@ -9,13 +9,19 @@
 namespace agentd::store {
 namespace {
 
+// SQLite knows one errno for "full"; a quota and a limit of file sizes are the same to us. What
+// it remembers of a failed commit is nothing: then the thread's own errno tells (see next).
 [[noreturn]] void fail(sqlite3_stmt* stmt, int code)
 {
+    const int last = errno;
     sqlite3* db = sqlite3_db_handle(stmt);
-    const int number = (code & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(db) : 0;
+    const int known = sqlite3_system_errno(db);
+    const int number = (code & 0xff) != SQLITE_IOERR ? 0 : known != 0 ? known : last;
     if (number == ENOSPC || number == EDQUOT || number == EFBIG)
         code = SQLITE_FULL;
-    throw sqlite_error{code, fmt::format("cannot use the database: {}", sqlite3_errmsg(db))};
+    throw sqlite_error{code,
+        fmt::format("cannot use the database: {}",
+            code == SQLITE_FULL ? sqlite3_errstr(code) : sqlite3_errmsg(db))};
 }
 
 void check(sqlite3_stmt* stmt, int code)
@@ -73,6 +79,7 @@ statement& statement::bind(base::wall_time time)
 
 bool statement::next()
 {
+    errno = 0;
     const int code = sqlite3_step(stmt_);
     if (code == SQLITE_ROW)
         return true;

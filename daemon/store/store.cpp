@@ -49,13 +49,15 @@ base::result<> make_folder(const std::string& folder)
     return {};
 }
 
-// The database file with the mode that SQLite then gives its companions, whatever the umask.
-// Closed before SQLite opens it: closing it later would drop SQLite's locks.
+// Makes the database file with the mode that SQLite then gives its companions, whatever the
+// umask. Closed before SQLite opens it: closing it later would drop SQLite's locks.
 base::result<> make_file(const std::string& file, const std::string& folder)
 {
-    const base::unique_fd fd{::open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600)};
+    const base::unique_fd fd{::open(file.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600)};
+    if (!fd && errno == EEXIST)
+        return {};
     if (!fd || ::fchmod(fd.get(), 0600) != 0)
-        return std::unexpected(cannot(fmt::format("open {}", file), errno));
+        return std::unexpected(cannot(fmt::format("make {}", file), errno));
     const base::unique_fd parent{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (!parent || ::fsync(parent.get()) != 0) // its name survives a power loss
         return std::unexpected(cannot("sync the state folder", errno));

@@ -3,7 +3,7 @@
 // caller's coroutine goes on (on its own executor) when it is committed. Transactions that
 // wait together are committed together (group commit). Being written by one thread, they are
 // also what decides races: cancel against finish, message against finish.
-// Callable from any strand.
+// Callable from any strand. The store ends before the io_context of its callers does.
 #pragma once
 
 #include "aio/awaitable.hpp"
@@ -108,7 +108,7 @@ public:
     [[nodiscard]] virtual std::string degraded() const = 0;
 
     // What open() had to leave out of the history: the machine went down without an orderly
-    // stop (for daemon.recovered). Any thread.
+    // stop (for daemon.recovered). Told at each open until an event follows it. Any thread.
     [[nodiscard]] virtual std::optional<seq_jump> jump() const = 0;
 
 protected:

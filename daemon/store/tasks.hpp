@@ -38,16 +38,17 @@ struct filter {
 [[nodiscard]] std::optional<row> next_queued(connection& db, const base::session_id& id);
 [[nodiscard]] std::int64_t count(connection& db, proto::api::task_state state);
 
-// Each changes only a task that is in one of the states it may come from, and says whether it did.
-[[nodiscard]] bool start(
-    connection& db, const base::task_id& id, base::wall_time now); // queued -> running
-[[nodiscard]] bool set_waiting(
-    connection& db, const base::task_id& id, bool waiting);                 // running <-> waiting
-[[nodiscard]] bool request_cancel(connection& db, const base::task_id& id); // any but ended
+// Each changes only a task that is in one of the states it may come from, and says whether it
+// did. start: queued -> running; set_waiting: running <-> waiting; request_cancel and finish:
+// any that has not ended. A second open task of a session breaks the schema (errc::failed).
+[[nodiscard]] bool start(connection& db, const base::task_id& id, base::wall_time now);
+[[nodiscard]] bool set_waiting(connection& db, const base::task_id& id, bool waiting);
+[[nodiscard]] bool request_cancel(connection& db, const base::task_id& id);
 [[nodiscard]] bool finish(connection& db, const base::task_id& id, proto::api::task_state end,
     const std::optional<proto::api::task_error>& error, base::wall_time now);
 
-// After a complete reply: one more turn, its usage, its stop reason; text, if it had any, is the result.
+// After a complete reply: one more turn, its usage, its stop reason; text, if it had any, is
+// the result.
 void add_turn(connection& db, const base::task_id& id, const proto::api::usage& used,
     double cost_usd, std::string_view stop_reason, const std::optional<std::string>& text);
 void set_elapsed(connection& db, const base::task_id& id, std::int64_t elapsed_ms);

@@ -51,6 +51,7 @@ std::string writer::degraded() const
 
 void writer::main()
 {
+    prepare_first();
     batch works;
     while (queue_.take(works, limits::store_batch,
         failing_ ? std::optional<std::chrono::milliseconds>{limits::store_probe} : std::nullopt)) {
@@ -64,6 +65,15 @@ void writer::main()
         log_.close(*db_);
     } catch (const sqlite_error& e) {
         log::warning("store.close_failed", {}, "{}", e.what());
+    }
+}
+
+void writer::prepare_first()
+{
+    try {
+        log_.make_room(*db_); // so that the first caller does not wait for it
+    } catch (const sqlite_error& e) {
+        note_outcome(to_error(e), "open");
     }
 }
 

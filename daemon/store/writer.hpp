@@ -45,6 +45,7 @@ private:
     using batch = std::vector<pending>;
 
     void main();
+    void prepare_first();
     void run_batch(batch& works);
     // Everything up to and with COMMIT; the error that undid all of it.
     [[nodiscard]] std::optional<base::error> transact(batch& works);

@@ -40,15 +40,14 @@ public:
     void fail(base::error why) override { deliver(std::unexpected(std::move(why))); }
 
 private:
-    // Always by post: a refused unit fails inside the call that hands it in.
+    // Always by post: a refused unit fails inside the call that hands it in. The guard goes
+    // along, so that the unit keeps nothing of the caller's executor.
     void deliver(value_type outcome)
     {
         const auto home = guard_.get_executor();
-        aio::asio::post(
-            home, [handler = std::move(handler_), outcome = std::move(outcome)]() mutable {
-                std::move(handler)(std::move(outcome));
-            });
-        guard_.reset();
+        aio::asio::post(home,
+            [handler = std::move(handler_), outcome = std::move(outcome),
+                guard = std::move(guard_)]() mutable { std::move(handler)(std::move(outcome)); });
     }
 
     Work work_;

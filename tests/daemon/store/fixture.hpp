@@ -1,6 +1,7 @@
 // What the tests of the store share: a folder, an open store in it, rows to put in.
 #pragma once
 
+#include "aio/task_group.hpp"
 #include "store/calls.hpp"
 #include "store/connection.hpp"
 #include "store/events.hpp"
@@ -10,14 +11,16 @@
 #include "store/sessions.hpp"
 #include "store/store.hpp"
 #include "store/tasks.hpp"
-#include "tests/support/run_coro.hpp"
+
+#include <boost/asio/io_context.hpp>
 
 #include <doctest/doctest.h>
 
 #include <stdlib.h>
 
+#include <chrono>
 #include <filesystem>
-#include <future>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -48,37 +51,64 @@ private:
     std::string path_;
 };
 
-inline std::unique_ptr<store::store> open_store(const std::string& folder, store::options how = {})
-{
-    auto opened = store::store::open(folder, std::move(how));
-    REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : opened.error().text));
-    return std::move(*opened);
-}
+// An open store with a loop for its callers, which outlives it.
+class test_store {
+public:
+    explicit test_store(const std::string& folder, store::options how = {})
+    {
+        auto opened = store::store::open(folder, std::move(how));
+        REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : opened.error().text));
+        store_ = std::move(*opened);
+    }
 
-// Runs one work as a transaction and waits for it, on a loop of its own.
-template <class Work>
-store::work_result<Work> write(store::store& db, Work work,
-    store::durability keep = store::durability::process_death,
-    store::step name = store::step::daemon_event)
-{
-    std::optional<store::work_result<Work>> outcome;
-    run_coro([&db, &outcome, &work, keep, name](aio::executor) -> aio::awaitable<> {
-        auto value = co_await db.write(name, keep, std::move(work));
-        outcome.emplace(std::move(value));
-    });
-    return std::move(*outcome);
-}
+    store::store& operator*() const { return *store_; }
+    store::store* operator->() const { return store_.get(); }
 
-template <class Work>
-store::work_result<Work> read(store::store& db, Work work)
-{
-    std::optional<store::work_result<Work>> outcome;
-    run_coro([&db, &outcome, &work](aio::executor) -> aio::awaitable<> {
-        auto value = co_await db.read(std::move(work));
-        outcome.emplace(std::move(value));
-    });
-    return std::move(*outcome);
-}
+    // Runs one coroutine on a strand of the loop; fails when it does not end.
+    void run(const std::function<aio::awaitable<>(aio::executor)>& body,
+        std::chrono::seconds limit = std::chrono::seconds{20})
+    {
+        bool ended = false;
+        const aio::executor strand = aio::make_strand(io_.get_executor());
+        aio::task_group group{strand};
+        const auto whole = [](const std::function<aio::awaitable<>(aio::executor)>& what,
+                               aio::executor where, bool& at_end) -> aio::awaitable<> {
+            co_await what(where);
+            at_end = true;
+        };
+        group.spawn("test", whole(body, strand, ended));
+        io_.restart();
+        io_.run_for(limit);
+        REQUIRE_MESSAGE(ended, "the coroutine did not end");
+    }
+
+    // One work, waited for.
+    template <class Work>
+    store::work_result<Work> write(
+        Work work, store::durability keep = store::durability::process_death)
+    {
+        std::optional<store::work_result<Work>> outcome;
+        run([this, &outcome, &work, keep](aio::executor) -> aio::awaitable<> {
+            auto value = co_await store_->write(store::step::daemon_event, keep, std::move(work));
+            outcome.emplace(std::move(value));
+        });
+        return std::move(*outcome);
+    }
+    template <class Work>
+    store::work_result<Work> read(Work work)
+    {
+        std::optional<store::work_result<Work>> outcome;
+        run([this, &outcome, &work](aio::executor) -> aio::awaitable<> {
+            auto value = co_await store_->read(std::move(work));
+            outcome.emplace(std::move(value));
+        });
+        return std::move(*outcome);
+    }
+
+private:
+    boost::asio::io_context io_;
+    std::unique_ptr<store::store> store_;
+};
 
 inline base::wall_time at(std::int64_t ms)
 {

@@ -10,15 +10,14 @@ namespace sessions = store::sessions;
 TEST_CASE("sessions: a row comes back as it was put in")
 {
     const temp_folder folder;
-    const auto db = open_store(folder.state());
+    test_store db{folder.state()};
     auto made = session_row("s_aaaaaaaaaa", 1001);
     made.made_workdir = true;
     made.shown.usage = {.input = 1, .output = 2, .cache_read = 3, .cache_write = 4};
     made.shown.cost_usd = 0.25;
 
-    const auto added =
-        write(*db, [made](store::connection& c) { return sessions::insert(c, made); });
-    const auto found = read(*db,
+    const auto added = db.write([made](store::connection& c) { return sessions::insert(c, made); });
+    const auto found = db.read(
         [](store::connection& c) { return sessions::find(c, base::session_id{"s_aaaaaaaaaa"}); });
 
     REQUIRE(added.has_value());
@@ -38,9 +37,9 @@ TEST_CASE("sessions: a row comes back as it was put in")
 TEST_CASE("sessions: an id is given once, also after the session is gone")
 {
     const temp_folder folder;
-    const auto db = open_store(folder.state());
+    test_store db{folder.state()};
 
-    const auto answers = write(*db, [](store::connection& c) {
+    const auto answers = db.write([](store::connection& c) {
         std::vector<bool> given;
         given.push_back(sessions::insert(c, session_row("s_aaaaaaaaaa")));
         given.push_back(sessions::insert(c, session_row("s_aaaaaaaaaa")));
@@ -56,8 +55,8 @@ TEST_CASE("sessions: an id is given once, also after the session is gone")
 TEST_CASE("sessions: lists are newest first, by pages, also from a removed one on")
 {
     const temp_folder folder;
-    const auto db = open_store(folder.state());
-    const auto pages = write(*db, [](store::connection& c) {
+    test_store db{folder.state()};
+    const auto pages = db.write([](store::connection& c) {
         for (const char* id : {"s_ccc1", "s_aaa2", "s_bbb3", "s_ddd4"})
             CHECK(sessions::insert(c, session_row(id, id[2] == 'a' ? 7 : 1000)));
         const auto page = [&c](sessions::filter which) {
@@ -87,8 +86,8 @@ TEST_CASE("sessions: lists are newest first, by pages, also from a removed one o
 TEST_CASE("sessions: a prefix finds ids of the owner asked for")
 {
     const temp_folder folder;
-    const auto db = open_store(folder.state());
-    const auto found = write(*db, [](store::connection& c) {
+    test_store db{folder.state()};
+    const auto found = db.write([](store::connection& c) {
         CHECK(sessions::insert(c, session_row("s_abcd2", 1)));
         CHECK(sessions::insert(c, session_row("s_abcd3", 2)));
         CHECK(sessions::insert(c, session_row("s_abce4", 1)));
@@ -108,8 +107,8 @@ TEST_CASE("sessions: a prefix finds ids of the owner asked for")
 TEST_CASE("sessions: state, model and usage change in place")
 {
     const temp_folder folder;
-    const auto db = open_store(folder.state());
-    const auto row = write(*db, [](store::connection& c) {
+    test_store db{folder.state()};
+    const auto row = db.write([](store::connection& c) {
         const base::session_id id{"s_aaaa"};
         CHECK(sessions::insert(c, session_row("s_aaaa")));
         sessions::set_state(c, id, proto::api::session_state::waiting);
@@ -132,8 +131,8 @@ TEST_CASE("sessions: state, model and usage change in place")
 TEST_CASE("sessions: those with an unended task or a live job have work")
 {
     const temp_folder folder;
-    const auto db = open_store(folder.state());
-    const auto busy = write(*db, [](store::connection& c) {
+    test_store db{folder.state()};
+    const auto busy = db.write([](store::connection& c) {
         for (const char* id : {"s_idle", "s_task", "s_jobs", "s_done"})
             CHECK(sessions::insert(c, session_row(id)));
         CHECK(store::tasks::insert(c, task_row("t_aaaa", "s_task")));
