@@ -36,6 +36,11 @@ std::string info_json(const daemon_info& info, const session::counts& now, std::
         .member("shared", info.shared)
         .member("model", info.model);
     {
+        auto roots = to.array("workspace_roots");
+        for (const auto& root : info.workspace_roots)
+            roots.item(root);
+    }
+    {
         auto supervision = to.object("supervision");
         supervision.member("means", info.supervision_means);
         supervision.member("reason", info.supervision_reason);

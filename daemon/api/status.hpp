@@ -19,6 +19,7 @@ struct daemon_info {
     base::wall_time started_at{};
     unsigned threads = 1;
     bool shared = false;
+    std::vector<std::string> workspace_roots; // where tasks may work, in shared mode
     std::string model;              // the default model's name
     std::string supervision_means;  // how trees of jobs are held: "cgroup", "subreaper", ...
     std::string supervision_reason; // why not better; empty: it is the best there is

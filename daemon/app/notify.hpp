@@ -21,8 +21,8 @@ void notify_watchdog();
 // How often notify_watchdog() is to be called; nullopt: no watchdog.
 [[nodiscard]] std::optional<std::chrono::milliseconds> watchdog_interval();
 
-// The listening Unix socket that systemd passed (named "api", or the only one), close-on-exec;
-// an empty one: none. The variables that say so are taken out of the environment.
+// The socket that systemd passed (named "api", or the only one), close-on-exec, not yet looked
+// at; an empty one: none. The variables that say so are taken out of the environment.
 [[nodiscard]] base::result<base::unique_fd> passed_socket();
 
 } // namespace agentd::app

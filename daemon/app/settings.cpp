@@ -1,0 +1,70 @@
+#include "app/settings.hpp"
+
+#include <unistd.h>
+
+namespace agentd::app {
+
+model::options model_options(const config& all, const base::result<credential>& found)
+{
+    using kind = model::credential::kind;
+    model::options out;
+    out.base_url = all.model.base_url;
+    // apply_environment() has seen to it that only a file can name plain http elsewhere.
+    out.allow_plain_http = true;
+    out.ca_file = all.model.ca_file;
+    if (found) {
+        out.key.is = found->is == credential::kind::bearer ? kind::bearer : kind::api_key;
+        out.key.value = found->value;
+    }
+    out.version = all.model.version;
+    out.max_tokens = all.model.max_tokens;
+    out.fallback = all.model.fallback;
+    out.retry_for = all.model.retry_for;
+    // Ours counts what comes after the first attempt, theirs all; none is 0.
+    out.retry_attempts = all.model.retry_attempts + 1;
+    return out;
+}
+
+jobs::options job_options(const config& all, const startup& from)
+{
+    const auto size = [](std::int64_t bytes) { return static_cast<std::size_t>(bytes); };
+    jobs::options out;
+    out.spool.folder = from.state_dir + "/jobs";
+    out.spool.job_bytes = size(all.jobs.output_bytes);
+    out.spool.total_bytes = size(all.jobs.spool_bytes);
+    out.job_caps.per_session = size(all.jobs.per_session);
+    out.job_caps.per_daemon = size(all.jobs.per_daemon);
+    out.grace = all.jobs.grace;
+    out.left_behind = all.jobs.leftovers == "keep" ? jobs::leftovers::keep : jobs::leftovers::kill;
+    out.descriptor_limit = from.soft_descriptors;
+    return out;
+}
+
+session::settings session_settings(const config& all, const startup& from)
+{
+    session::settings out;
+    out.model = all.model.name;
+    out.max_tokens = all.model.max_tokens;
+    for (const auto& [model, p] : all.model.price)
+        out.prices.emplace(model, session::price{p.input, p.output, p.cache_read, p.cache_write});
+    out.wake_window = all.wake_window;
+    out.queued_tasks = static_cast<std::size_t>(all.limits.queued_tasks);
+    out.job_timeout = all.jobs.timeout;
+    out.shared = all.shared;
+    out.roots = all.workspace.roots;
+    out.workspaces = from.state_dir + "/workspaces";
+    out.own_uid = ::geteuid();
+    return out;
+}
+
+api::options api_options(const config& all, std::optional<std::uint32_t> group)
+{
+    api::options out;
+    out.own_uid = ::geteuid();
+    out.shared = all.shared;
+    out.group = group;
+    out.connections = static_cast<std::size_t>(all.limits.connections);
+    return out;
+}
+
+} // namespace agentd::app

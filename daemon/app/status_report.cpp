@@ -1,0 +1,61 @@
+#include "app/status_report.hpp"
+
+#include <unistd.h>
+
+#include <fstream>
+
+namespace agentd::app {
+namespace {
+
+std::string read_boot_id()
+{
+    std::ifstream file{"/proc/sys/kernel/random/boot_id"};
+    std::string id;
+    std::getline(file, id);
+    return id;
+}
+
+} // namespace
+
+status_report::status_report(const startup& from, const model::client& model,
+    const store::store& db, const session::current_settings& now)
+    : model_(model), db_(db), now_(now)
+{
+    const auto& all = from.config;
+    fixed_.version = AGENTD_VERSION;
+    fixed_.boot_id = read_boot_id();
+    fixed_.pid = ::getpid();
+    fixed_.uid = ::geteuid();
+    fixed_.started_at = base::wall_now();
+    fixed_.threads = static_cast<unsigned>(all.threads);
+    fixed_.shared = all.shared;
+    fixed_.workspace_roots = all.workspace.roots;
+    fixed_.supervision_means = "subreaper";
+    fixed_.supervision_reason = "control groups are not used by this version";
+    fixed_.limits = {
+        {"running_tasks", all.limits.running_tasks},
+        {"queued_tasks", all.limits.queued_tasks},
+        {"connections", all.limits.connections},
+        {"jobs_per_session", all.jobs.per_session},
+        {"jobs_per_daemon", all.jobs.per_daemon},
+    };
+}
+
+api::daemon_info status_report::info() const
+{
+    auto out = fixed_;
+    out.model = now_.get()->model;
+    return out;
+}
+
+std::vector<std::string> status_report::degraded() const
+{
+    std::vector<std::string> reasons;
+    if (auto why = model_.degraded(); !why.empty())
+        reasons.push_back(std::move(why));
+    if (auto why = db_.degraded(); !why.empty())
+        reasons.push_back(std::move(why));
+    return reasons;
+}
+
+} // namespace agentd::app
