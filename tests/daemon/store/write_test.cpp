@@ -285,12 +285,12 @@ TEST_CASE("read: goes on while a write holds the other thread")
 TEST_CASE("write: many strands on four threads, each answer on its own strand")
 {
     const temp_folder folder;
+    boost::asio::thread_pool pool{4}; // outlives the store, which posts to it
     test_store db{folder.state()};
     std::atomic<int> told{0};
     std::atomic<int> good{0};
     db->on_events(
         [&told](store::committed_events events) { told += static_cast<int>(events->size()); });
-    boost::asio::thread_pool pool{4};
     const auto client = [](store::store& to, std::atomic<int>& successes,
                             int number) -> aio::awaitable<> {
         const auto self = co_await aio::asio::this_coro::executor;
@@ -312,7 +312,7 @@ TEST_CASE("write: many strands on four threads, each answer on its own strand")
         }
     };
     db.run(
-        [&](aio::executor strand) -> aio::awaitable<> {
+        [&db, &good, &pool, client](aio::executor strand) -> aio::awaitable<> {
             aio::task_group group{strand};
             for (int i = 0; i < 40; ++i)
                 group.spawn_on(
