@@ -28,10 +28,8 @@ def seconds(ms):
 class Teller:
     def __init__(self):
         self.begin = None
-        self.tool_began = {}
         self.tools_ms = 0
         self.state = None
-        self.commands = {}
 
     def at(self, event):
         now = datetime.fromisoformat(event["time"])
@@ -51,7 +49,7 @@ class Teller:
         self.line(event, "task", f"{event.get('task_id', '')} submitted")
 
     def on_task_waiting(self, event):
-        self.line(event, "task", "waiting: the model has nothing more to do until a job ends (this costs nothing)")
+        self.line(event, "task", f"waiting for {event.get('live_jobs', 'its')} jobs: the model has nothing to do, which costs nothing")
 
     def on_task_finished(self, event):
         self.state = event.get("state", "")
@@ -68,22 +66,14 @@ class Teller:
         self.line(event, "model", f"trying again: {one_line(event.get('reason', ''))}")
 
     def on_tool_started(self, event):
-        name = event.get("name") or event.get("tool") or "tool"
-        self.tool_began[self.call_of(event)] = (name, self.at(event))
-        if name not in QUIET_TOOLS:
-            self.line(event, "tool", name)
+        if event.get("tool") not in QUIET_TOOLS:
+            self.line(event, "tool", event.get("tool", ""))
 
     def on_tool_finished(self, event):
-        name, began = self.tool_began.pop(self.call_of(event), ("", self.at(event)))
-        if name and name not in QUIET_TOOLS and not name.endswith("_background"):
-            self.tools_ms += (self.at(event) - began) * 1000
-
-    @staticmethod
-    def call_of(event):
-        return event.get("tool_use_id") or event.get("call_id") or event.get("id")
+        if not event.get("tool", "").endswith(("_background", "_run")):  # those wait for jobs, or start them
+            self.tools_ms += event.get("wall_ms", 0)
 
     def on_job_started(self, event):
-        self.commands[event.get("job_id")] = event.get("command", "")
         self.line(event, "job", f"{event.get('job_id')} runs: {one_line(event.get('command', ''), 70)}")
 
     def on_job_finished(self, event):
@@ -91,9 +81,7 @@ class Teller:
         self.line(event, "job", f"{event.get('job_id')} {event.get('state', 'ended')} {how} after {seconds(event.get('wall_ms'))}")
 
     def on_notification_delivered(self, event):
-        about = event.get("job_id") or event.get("job_ids") or event.get("count") or ""
-        about = ", ".join(map(str, about)) if isinstance(about, list) else str(about)
-        self.line(event, "news", f"the model has been told: {about}".rstrip(": "))
+        self.line(event, "news", f"the model has been told of {event.get('job_id', 'a message')}")
 
 
 def items_of(text):
