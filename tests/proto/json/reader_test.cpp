@@ -48,6 +48,7 @@ TEST_CASE(
     CHECK(o.raw().back() == '}');
 }
 
+// long: a table
 TEST_CASE("json reader: everything that is not exactly one JSON object or array is refused")
 {
     for (const std::string_view bytes : {

@@ -79,6 +79,7 @@ TEST_CASE("cases 17 and 18 error_event_text, error_event_flat: the text or the t
     CHECK(std::get<server_error>(*flat).message == "slot gone");
 }
 
+// long: a table
 TEST_CASE("cases 19 to 27: a tool's input as it may arrive")
 {
     struct row {

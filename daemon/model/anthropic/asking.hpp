@@ -1,0 +1,54 @@
+// One `ask` from its first attempt to its end: the state that its attempts share. A local of
+// the asking coroutine, on its strand.
+#pragma once
+
+#include "model/client.hpp"
+#include "model/exchange.hpp"
+#include "model/origin.hpp"
+#include "model/retry_policy.hpp"
+#include "proto/messages/encode.hpp"
+
+#include <cstddef>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace agentd::model::anthropic {
+
+class asking {
+public:
+    asking(std::shared_ptr<origin> at, request what, progress& told);
+
+    // Until there is a reply or nothing is left to try. Throws operation_aborted.
+    [[nodiscard]] aio::awaitable<outcome> run();
+
+private:
+    using attempt_result = std::expected<reply, attempt_failure>;
+
+    aio::awaitable<attempt_result> attempt();
+    // Sends the request over `over`, or over a new connection where that is null.
+    aio::awaitable<attempt_result> send_over(connection_ptr over);
+    // Waits until the origin's limits let a request through; with an idle connection, if any.
+    aio::awaitable<std::expected<connection_ptr, attempt_failure>> pass_gate();
+    // True: it goes on, with another attempt or another model.
+    aio::awaitable<bool> recover(attempt_failure& why);
+    bool fall_back(const failure& why);
+    void note(const attempt_failure& why);
+    void encode();
+
+    std::shared_ptr<origin> at_;
+    request what_;
+    progress& told_;
+    retry_policy policy_;
+    std::string model_;
+    std::size_t next_fallback_ = 0;
+    std::size_t overloads_ = 0; // in a row, of this model
+    std::optional<proto::messages::request_body> body_;
+    std::string head_; // with the credential in it
+    std::vector<std::string_view> slices_;
+};
+
+} // namespace agentd::model::anthropic

@@ -1,0 +1,212 @@
+#include "model/connection.hpp"
+
+#include "aio/deadline.hpp"
+#include "model/dial.hpp"
+#include "model/error.hpp"
+#include "model/tls_peer.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include <fmt/format.h>
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+namespace agentd::model {
+namespace {
+
+namespace asio = boost::asio;
+namespace ssl = asio::ssl;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+base::error broken(const error_code& why)
+{
+    if (why == ssl::error::stream_truncated)
+        return {errc::broken, "the server closed the connection without TLS's own end"};
+    return {errc::broken, why.message()};
+}
+
+base::result<std::size_t> read_result(const error_code& failed, std::size_t count)
+{
+    if (!failed)
+        return count;
+    if (failed == asio::error::eof)
+        return std::unexpected(base::error{errc::closed, "the server closed the connection"});
+    return std::unexpected(broken(failed));
+}
+
+// Nothing to read, no end: what a peer says before it was asked cannot be a reply.
+bool is_quiet_socket(tcp::socket& socket)
+{
+    char byte = 0;
+    const auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+class plain_connection final : public connection {
+public:
+    explicit plain_connection(tcp::socket socket) : socket_(std::move(socket)) {}
+
+    aio::awaitable<base::result<std::size_t>> read_some(std::span<char> into) override
+    {
+        error_code failed;
+        const auto buffer = asio::buffer(into.data(), into.size());
+        const auto count = co_await socket_.async_read_some(
+            buffer, asio::redirect_error(asio::use_awaitable, failed));
+        co_return read_result(failed, count);
+    }
+
+    aio::awaitable<base::result<>> write(std::span<const std::string_view> slices) override
+    {
+        std::vector<asio::const_buffer> buffers;
+        buffers.reserve(slices.size());
+        for (const auto slice : slices)
+            buffers.emplace_back(slice.data(), slice.size());
+        error_code failed;
+        co_await asio::async_write(
+            socket_, buffers, asio::redirect_error(asio::use_awaitable, failed));
+        if (failed)
+            co_return std::unexpected(broken(failed));
+        co_return base::result<>{};
+    }
+
+    bool is_quiet() override { return is_quiet_socket(socket_); }
+
+private:
+    tcp::socket socket_;
+};
+
+class tls_connection final : public connection {
+public:
+    tls_connection(tcp::socket socket, tls_context context, const url& to)
+        : context_(std::move(context)), stream_(std::move(socket), *context_), peer_(to)
+    {}
+
+    aio::awaitable<base::result<>> shake_hands()
+    {
+        if (auto ready = peer_.expect(stream_.native_handle()); !ready)
+            co_return std::unexpected(std::move(ready.error()));
+        stream_.set_verify_callback([this](bool ok, ssl::verify_context& chain) {
+            return peer_.look(ok, chain.native_handle());
+        });
+        error_code failed;
+        co_await stream_.async_handshake(
+            ssl::stream_base::client, asio::redirect_error(asio::use_awaitable, failed));
+        if (failed)
+            co_return std::unexpected(handshake_error(failed));
+        co_return base::result<>{};
+    }
+
+    aio::awaitable<base::result<std::size_t>> read_some(std::span<char> into) override
+    {
+        error_code failed;
+        const auto buffer = asio::buffer(into.data(), into.size());
+        const auto count = co_await stream_.async_read_some(
+            buffer, asio::redirect_error(asio::use_awaitable, failed));
+        co_return read_result(failed, count);
+    }
+
+    // Slices are gathered into whole records: one record for each would cost more than the copy.
+    aio::awaitable<base::result<>> write(std::span<const std::string_view> slices) override
+    {
+        constexpr std::size_t record_bytes = 16U << 10; // the largest that TLS has
+        std::vector<char> record(std::min(record_bytes, total(slices)));
+        std::size_t filled = 0;
+        for (std::string_view slice : slices) {
+            while (!slice.empty()) {
+                const auto taken = std::min(slice.size(), record.size() - filled);
+                std::memcpy(record.data() + filled, slice.data(), taken);
+                filled += taken;
+                slice.remove_prefix(taken);
+                if (filled < record.size())
+                    continue;
+                auto sent = co_await send(record.data(), filled);
+                if (!sent)
+                    co_return sent;
+                filled = 0;
+            }
+        }
+        co_return co_await send(record.data(), filled);
+    }
+
+    bool is_quiet() override
+    {
+        return ::SSL_pending(stream_.native_handle()) == 0 && is_quiet_socket(stream_.next_layer());
+    }
+
+private:
+    base::error handshake_error(const error_code& failed) const
+    {
+        if (!peer_.fault().empty())
+            return {errc::tls_refused, peer_.fault()};
+        const bool by_tls = failed.category() == asio::error::get_ssl_category();
+        const auto reason = failed == ssl::error::stream_truncated || failed == asio::error::eof
+            ? std::string{"the server closed the connection"}
+            : failed.message();
+        return {by_tls ? errc::tls_refused : errc::broken,
+            fmt::format("TLS handshake with {} failed: {}", peer_.name(), reason)};
+    }
+
+    static std::size_t total(std::span<const std::string_view> slices)
+    {
+        std::size_t sum = 1; // never an empty record buffer
+        for (const auto slice : slices)
+            sum += slice.size();
+        return sum;
+    }
+
+    aio::awaitable<base::result<>> send(const char* data, std::size_t size)
+    {
+        error_code failed;
+        const auto buffer = asio::buffer(data, size);
+        if (size != 0)
+            co_await asio::async_write(
+                stream_, buffer, asio::redirect_error(asio::use_awaitable, failed));
+        if (failed)
+            co_return std::unexpected(broken(failed));
+        co_return base::result<>{};
+    }
+
+    tls_context context_;
+    ssl::stream<tcp::socket> stream_;
+    tls_peer peer_;
+};
+
+} // namespace
+
+aio::awaitable<base::result<connection_ptr>> open_connection(
+    aio::executor io, const url& to, tls_context tls, const deadlines& limit)
+{
+    auto socket = co_await dial(io, to, limit.connect);
+    if (!socket)
+        co_return std::unexpected(std::move(socket.error()));
+    if (!to.tls) {
+        connection_ptr plain = std::make_unique<plain_connection>(std::move(*socket));
+        co_return plain;
+    }
+    auto secured = std::make_unique<tls_connection>(std::move(*socket), std::move(tls), to);
+    auto hands = secured->shake_hands();
+    auto shaken = co_await aio::with_deadline(std::move(hands), limit.handshake);
+    if (!shaken) {
+        if (shaken.error().is(aio::errc::timed_out))
+            co_return std::unexpected(base::error{errc::timed_out,
+                fmt::format("TLS handshake with {}: {}", to.authority(), shaken.error().text)});
+        co_return std::unexpected(std::move(shaken.error()));
+    }
+    connection_ptr ready = std::move(secured);
+    co_return ready;
+}
+
+} // namespace agentd::model

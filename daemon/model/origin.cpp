@@ -1,0 +1,92 @@
+#include "model/origin.hpp"
+
+#include "base/text.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+
+namespace agentd::model {
+bool is_header_text(std::string_view text)
+{
+    return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+std::shared_ptr<origin> origin::make(const aio::executor& io, options what)
+{
+    return std::shared_ptr<origin>{new origin{io, std::move(what)}};
+}
+
+origin::origin(const aio::executor& io, options what)
+    : io_(io),
+      strand_(aio::make_strand(io)),
+      what_(std::move(what)),
+      pool_(strand_, what_.limits.pooled)
+{
+    prepare();
+}
+
+void origin::unusable(std::string_view type, std::string text)
+{
+    fault_type_ = type;
+    fault_ = std::move(text);
+}
+
+void origin::prepare()
+{
+    what_.key.value = std::string{base::strip(what_.key.value)};
+    if (what_.key.value.empty())
+        what_.key.is = credential::kind::none;
+    auto address = parse_base_url(what_.base_url, what_.allow_plain_http);
+    if (!address)
+        return unusable("connect_error", std::move(address.error().text));
+    address_ = std::move(*address);
+    if (!is_header_text(what_.version))
+        return unusable("invalid_request_error", "version has characters that no header has");
+    if (!is_header_text(what_.key.value))
+        return unusable("no_credential", "the credential has characters that no header has");
+    if (what_.key.is == credential::kind::none)
+        return unusable(
+            "no_credential", "no credential: set ANTHROPIC_API_KEY or model.api_key_file");
+    if (!address_.tls)
+        return;
+    auto tls = make_tls_context(what_.ca_file);
+    if (!tls)
+        return unusable("tls_error", std::move(tls.error().text));
+    tls_ = std::move(*tls);
+}
+
+aio::awaitable<origin::admission> origin::enter(bool waited)
+{
+    return aio::on(strand_, enter_here(waited));
+}
+
+aio::awaitable<origin::admission> origin::enter_here(bool waited)
+{
+    admission now;
+    now.wait = gate_.enter(base::mono_now(), waited);
+    if (now.wait.count() == 0)
+        now.used = pool_.take();
+    co_return std::move(now);
+}
+
+aio::awaitable<base::result<connection_ptr>> origin::connect() const
+{
+    return open_connection(io_, address_, tls_, what_.limits);
+}
+
+void origin::give_back(std::shared_ptr<origin> self, connection_ptr unused)
+{
+    const auto strand = self->strand_;
+    boost::asio::post(strand, [self = std::move(self), unused = std::move(unused)]() mutable {
+        self->pool_.put(std::move(unused));
+    });
+}
+
+void origin::hold_until(std::shared_ptr<origin> self, base::mono_time until)
+{
+    const auto strand = self->strand_;
+    boost::asio::post(strand, [self = std::move(self), until] { self->gate_.close_until(until); });
+}
+
+} // namespace agentd::model

@@ -1,0 +1,73 @@
+// Everything that requests to one configured endpoint share: what the configuration says, the
+// trust, the open connections, the view of the server's limits. The last two live on a strand
+// of its own and are reached by post. Replaced as a whole at a reload.
+#pragma once
+
+#include "aio/awaitable.hpp"
+#include "base/clock.hpp"
+#include "model/connection.hpp"
+#include "model/options.hpp"
+#include "model/pool.hpp"
+#include "model/rate_gate.hpp"
+#include "model/tls_context.hpp"
+#include "model/url.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace agentd::model {
+
+// True for what can stand in a header without ending or bending it.
+[[nodiscard]] bool is_header_text(std::string_view text);
+
+// Shared: requests that began before a reload end with what they began with.
+class origin {
+public:
+    [[nodiscard]] static std::shared_ptr<origin> make(const aio::executor& io, options what);
+
+    // Constants of its life; any thread.
+    [[nodiscard]] const options& configured() const { return what_; }
+    [[nodiscard]] const url& address() const { return address_; }
+    // Why it cannot be used at all: the type and the sentence of the failure; "" if it can.
+    [[nodiscard]] const std::string& fault() const { return fault_; }
+    [[nodiscard]] const std::string& fault_type() const { return fault_type_; }
+
+    // What the asker may do now: wait and come again, or go on, with a used connection if one
+    // is free.
+    struct admission {
+        std::chrono::milliseconds wait{0};
+        connection_ptr used;
+    };
+    // From any strand; `waited`: it comes again after a wait.
+    [[nodiscard]] aio::awaitable<admission> enter(bool waited);
+    // A connection of its own; on the caller's strand.
+    [[nodiscard]] aio::awaitable<base::result<connection_ptr>> connect() const;
+    // Any thread; `self` keeps it alive until its strand has done it.
+    static void give_back(std::shared_ptr<origin> self, connection_ptr unused);
+    static void hold_until(std::shared_ptr<origin> self, base::mono_time until);
+    // The server accepted or refused the credential.
+    void credential_was(bool accepted) { refused_ = !accepted; }
+    [[nodiscard]] bool credential_is_refused() const { return refused_; }
+
+private:
+    origin(const aio::executor& io, options what);
+    aio::awaitable<admission> enter_here(bool waited);
+    // Takes the options apart; where they cannot be used, says so in fault_.
+    void prepare();
+    void unusable(std::string_view type, std::string text);
+
+    aio::executor io_;
+    aio::executor strand_;
+    options what_;
+    url address_;
+    tls_context tls_;
+    std::string fault_, fault_type_;
+    std::atomic<bool> refused_{false};
+    pool pool_;
+    rate_gate gate_;
+};
+
+} // namespace agentd::model

@@ -1,0 +1,149 @@
+#include "model/reply_parser.hpp"
+
+#include "base/limits.hpp"
+#include "model/error.hpp"
+
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/fields.hpp>
+#include <boost/beast/http/parser.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace agentd::model {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+using parser = http::response_parser<http::buffer_body>;
+
+constexpr std::size_t read_bytes = 16U << 10;  // one TLS record
+constexpr std::size_t piece_bytes = 16U << 10; // of a body, handed on at once
+
+std::string lower(std::string_view text)
+{
+    std::string out{text};
+    std::ranges::transform(out, out.begin(),
+        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return out;
+}
+
+reply_head read_head(const parser::value_type& message)
+{
+    reply_head head;
+    head.status = static_cast<int>(message.result_int());
+    for (const auto& entry : message)
+        head.fields.emplace_back(lower(entry.name_string()), entry.value());
+    return head;
+}
+
+base::error bad_http(std::string_view why)
+{
+    return {errc::bad_http, fmt::format("the reply is no HTTP: {}", why)};
+}
+
+} // namespace
+
+struct reply_parser::state {
+    state() { start(); }
+
+    void start()
+    {
+        http_.emplace();
+        http_->eager(true);
+        http_->body_limit(boost::none); // Beast's 8 MB would end long streams
+        http_->header_limit(limits::reply_header_bytes);
+        head_told = false;
+    }
+
+    // 1xx: not the reply yet (§5).
+    [[nodiscard]] bool is_interim() const { return http_->get().result_int() / 100 == 1; }
+
+    std::optional<parser> http_;
+    // Room for a head, and for a read beyond it.
+    beast::flat_buffer in{limits::reply_header_bytes + read_bytes};
+    std::array<char, piece_bytes> piece{};
+    std::size_t interim = 0;
+    bool head_told = false;
+    bool enough = false;
+};
+
+reply_parser::reply_parser() : state_(std::make_unique<state>()) {}
+reply_parser::~reply_parser() = default;
+
+std::span<char> reply_parser::room()
+{
+    auto& in = state_->in;
+    const auto free = std::min(read_bytes, in.max_size() - in.size());
+    const auto buffer = in.prepare(free);
+    return {static_cast<char*>(buffer.data()), buffer.size()};
+}
+
+base::result<> reply_parser::take(std::size_t count, reply_taker& into)
+{
+    auto& s = *state_;
+    s.in.commit(count);
+    while (s.in.size() != 0 && !s.http_->is_done()) {
+        auto& body = s.http_->get().body();
+        body.data = s.piece.data();
+        body.size = s.piece.size();
+        error_code failed;
+        const auto used = s.http_->put(s.in.data(), failed);
+        s.in.consume(used);
+        if (failed && failed != http::error::need_more && failed != http::error::need_buffer)
+            return std::unexpected(bad_http(failed.message()));
+        if (s.http_->is_header_done() && s.is_interim()) {
+            if (s.http_->get().result_int() == 101 || ++s.interim > limits::interim_replies)
+                return std::unexpected(bad_http("an interim reply that was not asked for"));
+            s.start();
+            continue;
+        }
+        if (s.http_->is_header_done() && !s.head_told) {
+            s.head_told = true;
+            into.on_head(read_head(s.http_->get()));
+        }
+        const std::size_t emitted = s.piece.size() - body.size;
+        if (emitted != 0 && !s.enough)
+            s.enough = !into.on_body({s.piece.data(), emitted});
+        if (failed == http::error::need_more || (used == 0 && emitted == 0))
+            break;
+    }
+    if (s.in.size() == s.in.max_size() && !s.http_->is_done())
+        return std::unexpected(bad_http("a part of it is too long"));
+    return {};
+}
+
+base::result<> reply_parser::end()
+{
+    error_code failed;
+    auto& s = *state_;
+    if (s.http_->got_some())
+        s.http_->put_eof(failed);
+    if (failed || !s.http_->is_done())
+        return std::unexpected(
+            base::error{errc::closed, "the server closed the connection within a reply"});
+    return {};
+}
+
+bool reply_parser::is_whole() const
+{
+    return state_->http_->is_done();
+}
+
+bool reply_parser::has_enough() const
+{
+    return state_->enough;
+}
+
+bool reply_parser::leaves_reusable() const
+{
+    return is_whole() && state_->in.size() == 0 && state_->http_->keep_alive();
+}
+
+} // namespace agentd::model
