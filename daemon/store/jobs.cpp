@@ -201,8 +201,10 @@ std::int64_t count_live(connection& db, const base::session_id& id)
 
 std::vector<row> live(connection& db)
 {
-    static const auto sql = fmt::format(
-        "SELECT {}, {} FROM jobs WHERE state < 2 ORDER BY n", shown_columns, hidden_columns);
+    static const auto sql =
+        fmt::format("SELECT {}, {} FROM jobs WHERE n IN "
+                    "(SELECT n FROM jobs INDEXED BY jobs_live WHERE state < 2) ORDER BY n",
+            shown_columns, hidden_columns);
     auto found = db.prepare(sql);
     std::vector<row> rows;
     while (found.next())

@@ -181,6 +181,14 @@ std::int64_t sqlite_connection::number(std::string_view sql)
     return row.next() ? row.integer(0) : 0;
 }
 
+std::vector<std::string> sqlite_connection::texts() const
+{
+    std::vector<std::string> all;
+    for (const auto& [text, stmt] : statements_)
+        all.push_back(text);
+    return all;
+}
+
 void sqlite_connection::on_wal(std::function<void(int)> told)
 {
     told_ = std::move(told);

@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -46,6 +47,9 @@ public:
     [[nodiscard]] bool in_transaction() const;
     // One number of a statement without parameters; 0 when it has no row.
     [[nodiscard]] std::int64_t number(std::string_view sql);
+
+    // All statements prepared so far (for the test of their plans).
+    [[nodiscard]] std::vector<std::string> texts() const;
 
     // `told` hears after each commit how many pages the write-ahead log has.
     void on_wal(std::function<void(int)> told);
