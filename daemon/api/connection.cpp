@@ -95,8 +95,10 @@ public:
             }
             if (!*got)
                 co_return;
-            const bool more = co_await answer(**got, admitted);
-            if (!more)
+            const auto next = co_await answer(**got, admitted);
+            if (next == then::nothing)
+                co_return;
+            if (next == then::finish)
                 break;
         }
         co_await client_.finish(all_.bounds.linger);
@@ -122,8 +124,10 @@ private:
         co_return out;
     }
 
-    // Answers one request; false: it was the last.
-    aio::awaitable<bool> answer(const request& asked, const admission& admitted)
+    // What follows an answer: the next request, an orderly end, or nothing: the client is gone.
+    enum class then { go_on, finish, nothing };
+
+    aio::awaitable<then> answer(const request& asked, const admission& admitted)
     {
         const auto begun = base::mono_now();
         exchange x{all_, client_, asked, admitted.who, {}, new_request_id()};
@@ -144,7 +148,9 @@ private:
         all_.clients.count_answer(what.status);
         log::debug("api.request", {}, "{} {} {} {} in {} ms", x.request_id, asked.method,
             asked.raw_path, what.status, base::elapsed_since(begun).count());
-        co_return sent && !last;
+        if (!sent)
+            co_return then::nothing;
+        co_return last ? then::finish : then::go_on;
     }
 
     // What is no request gets an answer, too, where anybody is left to read it.

@@ -13,6 +13,15 @@
 
 namespace agentd::api {
 
+// How a streamed answer ended: `broken` when the client did not get all of it.
+[[nodiscard]] inline response streamed(const base::result<>& outcome)
+{
+    response done;
+    done.streamed = true;
+    done.broken = !outcome.has_value();
+    return done;
+}
+
 struct exchange {
     context& all;
     transport& client;
@@ -24,8 +33,11 @@ struct exchange {
     [[nodiscard]] session::service& service() const { return *all.from.service; }
     [[nodiscard]] session::event_hub& events() const { return *all.from.events; }
 
+    // A client that is gone has nobody left to answer: that is no problem of the daemon's.
     [[nodiscard]] response problem(const base::error& why) const
     {
+        if (why.is(errc::closed) || why.is(errc::stalled))
+            return streamed(std::unexpected(why));
         return problem_response(why, request_id);
     }
     [[nodiscard]] response problem(const problem_type& type, std::string detail) const
@@ -43,14 +55,5 @@ struct exchange {
         return fields;
     }
 };
-
-// How a streamed answer ended: `broken` when the client did not get all of it.
-[[nodiscard]] inline response streamed(const base::result<>& outcome)
-{
-    response done;
-    done.streamed = true;
-    done.broken = !outcome.has_value();
-    return done;
-}
 
 } // namespace agentd::api

@@ -47,7 +47,8 @@ struct usage {
     bool operator==(const usage&) const = default;
 };
 
-// Why a task failed. `type`: model_error refusal max_turns timeout budget workspace crash_loop internal.
+// Why a task failed. `type`: model_error refusal max_turns timeout budget workspace crash_loop
+// internal.
 struct task_error {
     std::string type;
     std::string message;
