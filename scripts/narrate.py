@@ -49,7 +49,9 @@ class Teller:
         self.line(event, "task", f"{event.get('task_id', '')} submitted")
 
     def on_task_waiting(self, event):
-        self.line(event, "task", f"waiting for {event.get('live_jobs', 'its')} jobs: the model has nothing to do, which costs nothing")
+        count = event.get("live_jobs", 0)
+        what = "a job" if count == 1 else f"{count} jobs"
+        self.line(event, "task", f"waiting for {what}: the model has nothing to do, which costs nothing")
 
     def on_task_finished(self, event):
         self.state = event.get("state", "")
@@ -59,8 +61,8 @@ class Teller:
         self.line(event, "model", f"request {event.get('turn', '')}".rstrip())
 
     def on_model_text(self, event):
-        for row in str(event.get("text", "")).strip().split("\n"):
-            self.line(event, "model", "  " + one_line(row))
+        rows = str(event.get("text", "")).strip().split("\n")
+        self.line(event, "model", "  " + one_line(rows[0]) + (" [...]" if len(rows) > 1 else ""))
 
     def on_model_retry(self, event):
         self.line(event, "model", f"trying again: {one_line(event.get('reason', ''))}")
@@ -110,7 +112,7 @@ def main():
     task = json.loads(subprocess.run(commands["task"], check=True, capture_output=True, text=True).stdout)
     jobs = items_of(subprocess.run(commands["jobs"], check=True, capture_output=True, text=True).stdout)
     text = task.get("result") or (task.get("error") or {}).get("message") or "(nothing)"
-    print("\nanswer\n" + "\n".join("    " + one_line(row) for row in text.strip().split("\n")) + "\n")
+    print("\nanswer\n" + "\n".join("    " + one_line(row, 200) for row in text.strip().split("\n")) + "\n")
     jobs_ms = sum(job.get("wall_ms") or 0 for job in jobs)
     sequence, wall = jobs_ms + teller.tools_ms, teller.at(last) * 1000
     print(f"{len(jobs)} jobs and the tools beside them took {seconds(sequence)} if done one after another.")
