@@ -6,7 +6,7 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -82,9 +82,12 @@ void task_group::spawn_on(executor where, std::string name, awaitable<> work)
 
 void task_group::cancel()
 {
+    // Posted, so that a coroutine that is still to begin has done so: Asio's entry point of one
+    // that was cancelled before, and ends without ever waiting, awaits a post of its own outside
+    // of any try (1.81 and 1.83, impl/co_spawn.hpp); that throws and would end the program.
     for (const auto& entry : state_->running)
-        asio::dispatch(entry->where,
-                       [entry] { entry->signal.emit(asio::cancellation_type::terminal); });
+        asio::post(entry->where,
+                   [entry] { entry->signal.emit(asio::cancellation_type::terminal); });
 }
 
 awaitable<> task_group::join()

@@ -53,6 +53,12 @@ aio::awaitable<> fail()
     co_return;
 }
 
+aio::awaitable<> cancel_all(aio::task_group* group)
+{
+    group->cancel();
+    co_return;
+}
+
 } // namespace
 
 TEST_CASE("task_group: cancel ends what waits, and join waits for its end")
@@ -79,6 +85,18 @@ TEST_CASE("task_group: cancel before the first step of a coroutine ends it, too"
         co_await group.join();
         CHECK(group.size() == 0);
     });
+}
+
+TEST_CASE("task_group: one that never waits may be cancelled before its first step, or by itself")
+{
+    boost::asio::io_context io;
+    const aio::executor strand = aio::make_strand(io.get_executor());
+    bool cancelled = false;
+    aio::task_group group{strand};
+    group.spawn("canceller", cancel_all(&group)); // from outside of the strand: both are queued
+    group.spawn("sleeper", wait_for_ever(&cancelled));
+    io.run();
+    CHECK(group.size() == 0);
 }
 
 TEST_CASE("task_group: an exception ends its own coroutine alone")
