@@ -31,6 +31,13 @@ struct parsed {
     events_verb events;
 };
 
+// CLI11's own check of this tells the largest double there is.
+const CLI::Validator not_negative{
+    [](const std::string& text) {
+        return text.starts_with('-') ? std::string{"must not be negative"} : std::string{};
+    },
+    "", "not negative"};
+
 // An option `KEY=VALUE` that may be given many times.
 void add_pairs(CLI::App& at, const std::string& name, pairs& into, const std::string& help)
 {
@@ -101,7 +108,7 @@ void add_task_verbs(CLI::App& app, parsed& all)
     add_list(*ls, "--state", all.ls.states, "only these states");
     ls->add_option("--session", all.ls.session, "only of this session");
     add_pairs(*ls, "--label", all.ls.labels, "only with this label");
-    ls->add_option("-n,--limit", all.ls.limit, "at most so many");
+    ls->add_option("-n,--limit", all.ls.limit, "at most so many")->check(not_negative);
     choose(*ls, all, all.ls);
 
     auto* show = app.add_subcommand("show", "show a task, session or job");
@@ -117,7 +124,7 @@ void add_task_verbs(CLI::App& app, parsed& all)
     wait->add_option("ids", all.wait.ids, "the tasks")->required();
     wait->add_flag("--any", all.wait.any, "until one of them has ended");
     wait->add_option("--timeout", all.wait.timeout_s, "seconds to wait at most")
-        ->check(CLI::NonNegativeNumber);
+        ->check(not_negative);
     choose(*wait, all, all.wait);
 
     auto* cancel = app.add_subcommand("cancel", "cancel tasks");
@@ -138,17 +145,19 @@ void add_job_verbs(CLI::App& app, parsed& all)
     jobs->add_option("--session", all.jobs.session, "only of this session");
     jobs->add_option("--task", all.jobs.task, "only of this task");
     add_list(*jobs, "--state", all.jobs.states, "only these states");
-    jobs->add_option("-n,--limit", all.jobs.limit, "at most so many");
+    jobs->add_option("-n,--limit", all.jobs.limit, "at most so many")->check(not_negative);
     choose(*jobs, all, all.jobs);
 
     auto* output = app.add_subcommand("output", "print what a job has written");
     output->add_option("job", all.output.job, "the job")->required();
     output->add_flag("-f,--follow", all.output.follow, "go on until the job has ended");
     output->add_flag("--raw", all.output.raw, "the bytes as they are, control characters included");
-    auto* offset = output->add_option("--offset", all.output.offset, "begin at this byte");
-    output->add_option("--limit", all.output.limit, "bytes at most");
+    auto* offset = output->add_option("--offset", all.output.offset, "begin at this byte")
+                       ->check(not_negative);
+    output->add_option("--limit", all.output.limit, "bytes at most")->check(not_negative);
     output->add_option("--tail-lines", all.output.tail_lines, "begin so many lines before the end")
-        ->excludes(offset);
+        ->excludes(offset)
+        ->check(not_negative);
     choose(*output, all, all.output);
 
     auto* kill = app.add_subcommand("kill", "stop jobs");
@@ -159,12 +168,13 @@ void add_job_verbs(CLI::App& app, parsed& all)
 void add_session_verbs(CLI::App& app, parsed& all)
 {
     auto* sessions = app.add_subcommand("sessions", "list sessions, newest first");
-    sessions->add_option("-n,--limit", all.sessions.limit, "at most so many");
+    sessions->add_option("-n,--limit", all.sessions.limit, "at most so many")->check(not_negative);
     choose(*sessions, all, all.sessions);
 
     auto* transcript = app.add_subcommand("transcript", "print a session's conversation");
     transcript->add_option("session", all.transcript.session, "the session")->required();
-    transcript->add_option("-n,--limit", all.transcript.limit, "messages at most");
+    transcript->add_option("-n,--limit", all.transcript.limit, "messages at most")
+        ->check(not_negative);
     choose(*transcript, all, all.transcript);
 
     auto* rm = app.add_subcommand("rm", "delete sessions");
@@ -180,7 +190,7 @@ void add_daemon_verbs(CLI::App& app, parsed& all)
     events->add_option("--task", all.events.task, "only of this task");
     events->add_option("--session", all.events.session, "only of this session");
     add_list(*events, "--types", all.events.types, "only these types");
-    events->add_option("-n,--limit", all.events.limit, "at most so many");
+    events->add_option("-n,--limit", all.events.limit, "at most so many")->check(not_negative);
     choose(*events, all, all.events);
 
     auto* info = app.add_subcommand("info", "version, limits and counts of the daemon");

@@ -42,7 +42,7 @@ struct ls_verb {
     std::vector<std::string> states;
     std::optional<std::string> session;
     std::vector<std::pair<std::string, std::string>> labels;
-    std::size_t limit = 0; // 0: all
+    std::int64_t limit = 0; // 0: all
 };
 struct show_verb {
     std::string id;
@@ -68,25 +68,25 @@ struct jobs_verb {
     std::optional<std::string> session;
     std::optional<std::string> task;
     std::vector<std::string> states;
-    std::size_t limit = 0;
+    std::int64_t limit = 0;
 };
 struct output_verb {
     std::string job;
     bool follow = false;
     bool raw = false;
-    std::optional<std::uint64_t> offset;
-    std::optional<std::uint64_t> limit;
-    std::optional<std::uint64_t> tail_lines;
+    std::optional<std::int64_t> offset;
+    std::optional<std::int64_t> limit;
+    std::optional<std::int64_t> tail_lines;
 };
 struct kill_verb {
     std::vector<std::string> jobs;
 };
 struct sessions_verb {
-    std::size_t limit = 0;
+    std::int64_t limit = 0;
 };
 struct transcript_verb {
     std::string session;
-    std::size_t limit = 0;
+    std::int64_t limit = 0;
 };
 struct rm_verb {
     std::vector<std::string> sessions;
@@ -97,7 +97,7 @@ struct events_verb {
     std::optional<std::string> task;
     std::optional<std::string> session;
     std::vector<std::string> types;
-    std::size_t limit = 0;
+    std::int64_t limit = 0;
 };
 struct info_verb {};
 struct health_verb {};

@@ -46,7 +46,7 @@ done execute(context& with, health_verb what);
 // --- what several chapters use
 
 // Calls `take` for each item of a list, page after page; at most `limit` (0: all).
-done each_item(client& daemon, std::string path, query filter, std::size_t limit,
+done each_item(client& daemon, std::string path, query filter, std::int64_t limit,
     std::function<base::result<>(const proto::json::value&)> take);
 
 // Follows a task from `after` on until it has ended, showing each event by `show`; the task.

@@ -84,7 +84,7 @@ done execute(context& with, events_verb what)
     which.task = what.task;
     which.session = what.session;
     which.types = what.types;
-    which.limit = what.limit;
+    which.limit = static_cast<std::size_t>(what.limit);
     which.follow = what.follow;
     event_stream events{with.daemon, std::move(which)};
     const auto show = printer(with);

@@ -140,8 +140,9 @@ done execute(context& with, output_verb what)
 {
     position at;
     if (!what.tail_lines)
-        at.offset = what.offset.value_or(0);
-    at.left = what.limit;
+        at.offset = static_cast<std::uint64_t>(what.offset.value_or(0));
+    if (what.limit)
+        at.left = static_cast<std::uint64_t>(*what.limit);
     harmless_stream filter;
     for (;;) {
         if (at.left && *at.left == 0)

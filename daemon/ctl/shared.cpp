@@ -52,15 +52,16 @@ base::result<std::string> text_argument(const std::string& given)
     return read_bounded(file.get(), path);
 }
 
-done each_item(client& daemon, std::string path, query filter, std::size_t limit,
+done each_item(client& daemon, std::string path, query filter, std::int64_t limit,
     std::function<base::result<>(const proto::json::value&)> take)
 {
-    std::size_t seen = 0;
+    std::int64_t seen = 0;
+    constexpr std::int64_t page_items = limits::list_items;
     std::string after;
     for (;;) {
         query q = filter;
-        const auto left = limit == 0 ? limits::list_items : limit - seen;
-        q.add("limit", fmt::format("{}", std::min(left, limits::list_items)));
+        const auto left = limit == 0 ? page_items : limit - seen;
+        q.add("limit", fmt::format("{}", std::min(left, page_items)));
         if (!after.empty())
             q.add("after", after);
         http_request ask;
