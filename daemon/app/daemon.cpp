@@ -94,6 +94,7 @@ aio::awaitable<> daemon::live()
     else {
         log::error("daemon.failed", {}, "cannot start: {}", begun.error().text);
         exit_status_ = 1;
+        stop_asked_.raise();
     }
     co_await end();
     beside_.cancel();
@@ -139,6 +140,7 @@ aio::awaitable<> daemon::end()
     co_await core_.shut_down();
     co_await server_.stop();
     co_await jobs_.close();
+    model_.reset(); // closes unused connections, whose timers would keep the loop running
     log::info("daemon.stopped", {}, "stopped");
 }
 
