@@ -131,12 +131,12 @@ std::vector<bool> write_together(test_store& db, std::size_t count, Work work)
         std::latch all_wait{1};
         aio::task_group group{strand};
         const auto hold = [](store::store& to, std::latch& gate) -> aio::awaitable<> {
-            auto work = [&gate](connection& c) {
+            auto wait = [&gate](connection& c) {
                 c.append_event(event("daemon.started"));
                 gate.wait();
             };
             const auto held =
-                co_await to.write(step::daemon_event, durability::process_death, std::move(work));
+                co_await to.write(step::daemon_event, durability::process_death, std::move(wait));
             CHECK(held.has_value());
         };
         const auto one = [](store::store& to, Work what, std::size_t index,
