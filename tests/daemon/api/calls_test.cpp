@@ -235,6 +235,7 @@ TEST_CASE("a service's errors become their statuses and problems")
     running_api api;
     const std::pair<errc, row> rows[] = {
         {errc::not_found, {"GET", task_path, "", 404, "not_found"}},
+        {errc::not_found, {"POST", "/v1/tasks", submit_body, 404, "not_found"}},
         {errc::ambiguous_id, {"GET", task_path, "", 409, "ambiguous_id"}},
         {errc::ambiguous_id, {"GET", task_path + "/wait", "", 409, "ambiguous_id"}},
         {errc::ambiguous_id, {"POST", task_path + "/cancel", "", 409, "ambiguous_id"}},

@@ -73,12 +73,12 @@ TEST_CASE("events: what is stored, in order, from the oldest or after a cursor")
 TEST_CASE("events: filters by task, session and type")
 {
     running_api api;
-    api.hub.append("task.submitted", "t_a", "s_a");
-    api.hub.append("job.started", "t_a", "s_a");
-    api.hub.append("task.submitted", "t_b", "s_b");
-    api.hub.append("task.finished", "t_b", "s_b");
-    CHECK(lines_of(api.call("GET", "/v1/events?task_id=t_a").body).size() == 2);
-    CHECK(lines_of(api.call("GET", "/v1/events?session_id=s_b").body).size() == 2);
+    api.hub.append("task.submitted", "t_aaaaaaaaaa", "s_aaaaaaaaaa");
+    api.hub.append("job.started", "t_aaaaaaaaaa", "s_aaaaaaaaaa");
+    api.hub.append("task.submitted", "t_bbbbbbbbbb", "s_bbbbbbbbbb");
+    api.hub.append("task.finished", "t_bbbbbbbbbb", "s_bbbbbbbbbb");
+    CHECK(lines_of(api.call("GET", "/v1/events?task_id=t_aaaaaaaaaa").body).size() == 2);
+    CHECK(lines_of(api.call("GET", "/v1/events?session_id=s_bbbbbbbbbb").body).size() == 2);
     CHECK(lines_of(api.call("GET", "/v1/events?types=job.started").body).size() == 1);
     CHECK(lines_of(api.call("GET", "/v1/events?types=task.*,job.*").body).size() == 4);
 }
@@ -158,14 +158,14 @@ TEST_CASE("events: live text comes between events, and is dropped where the hist
 {
     running_api api;
     session::delta text;
-    text.task_id = base::task_id{"t_a"};
+    text.task_id = base::task_id{"t_aaaaaaaaaa"};
     text.text = "old";
-    api.hub.append("task.started", "t_a");
+    api.hub.append("task.started", "t_aaaaaaaaaa");
     api.hub.before_history([&api, text] {
         api.hub.publish(text);
-        api.hub.append("model.text", "t_a");
+        api.hub.append("model.text", "t_aaaaaaaaaa");
     });
-    auto client = following(api, "&task_id=t_a");
+    auto client = following(api, "&task_id=t_aaaaaaaaaa");
     CHECK(type_of(*client.read_line()) == "task.started");
     CHECK(type_of(*client.read_line()) == "model.text");
     text.text = "new";
@@ -176,11 +176,11 @@ TEST_CASE("events: live text comes between events, and is dropped where the hist
 TEST_CASE("events: a followed task's stream ends with the task")
 {
     running_api api;
-    api.hub.append("task.started", "t_a");
-    auto client = following(api, "&task_id=t_a");
+    api.hub.append("task.started", "t_aaaaaaaaaa");
+    auto client = following(api, "&task_id=t_aaaaaaaaaa");
     CHECK(type_of(*client.read_line()) == "task.started");
-    api.hub.append("task.finished", "t_b");
-    api.hub.append("task.finished", "t_a");
+    api.hub.append("task.finished", "t_bbbbbbbbbb");
+    api.hub.append("task.finished", "t_aaaaaaaaaa");
     CHECK(type_of(*client.read_line()) == "task.finished");
     CHECK_FALSE(client.read_line());
     CHECK(client.call("GET", "/v1/health").status == 200); // the connection goes on
@@ -189,15 +189,15 @@ TEST_CASE("events: a followed task's stream ends with the task")
 TEST_CASE("events: it ends also where its end is not shown, or lies before the cursor")
 {
     running_api api;
-    api.hub.append("task.started", "t_a");
-    auto hidden = following(api, "&task_id=t_a&types=task.started");
+    api.hub.append("task.started", "t_aaaaaaaaaa");
+    auto hidden = following(api, "&task_id=t_aaaaaaaaaa&types=task.started");
     CHECK(type_of(*hidden.read_line()) == "task.started");
-    api.hub.append("task.finished", "t_a");
+    api.hub.append("task.finished", "t_aaaaaaaaaa");
     CHECK_FALSE(hidden.read_line());
     api.service.task_ended = true;
-    auto late = following(api, "&task_id=t_a&after=now");
+    auto late = following(api, "&task_id=t_aaaaaaaaaa&after=now");
     CHECK_FALSE(late.read_line());
-    auto again = following(api, "&task_id=t_a");
+    auto again = following(api, "&task_id=t_aaaaaaaaaa");
     CHECK(type_of(*again.read_line()) == "task.started");
     CHECK(type_of(*again.read_line()) == "task.finished");
     CHECK_FALSE(again.read_line());

@@ -53,6 +53,34 @@ std::string reply::problem() const
     return what->name;
 }
 
+reply parsed_reply(const std::string& text)
+{
+    reply answer;
+    const auto end = text.find("\r\n\r\n");
+    REQUIRE(text.starts_with("HTTP/1.1 "));
+    REQUIRE(end != std::string::npos);
+    std::from_chars(text.data() + 9, text.data() + text.size(), answer.status);
+    answer.body = text.substr(end + 4);
+    for (auto from = text.find("\r\n") + 2; from < end;) {
+        const auto line = text.substr(from, text.find("\r\n", from) - from);
+        from += line.size() + 2;
+        const auto colon = line.find(": ");
+        REQUIRE(colon != std::string::npos);
+        answer.headers.emplace_back(lower(line.substr(0, colon)), line.substr(colon + 2));
+    }
+    return answer;
+}
+
+void note_get(const std::string& target, const reply& answer)
+{
+    record(http_exchange{.method = "GET",
+        .path = target,
+        .status = answer.status,
+        .response_headers = answer.headers,
+        .response_body = answer.body,
+        .response_content_type = answer.header("content-type")});
+}
+
 http_client::http_client(const std::string& path)
     : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))
 {

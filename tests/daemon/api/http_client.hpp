@@ -22,6 +22,9 @@ struct reply {
     [[nodiscard]] std::string problem() const;
 };
 
+// An answer as one text, and its end is that of the text. Fails the test when it is none.
+[[nodiscard]] reply parsed_reply(const std::string& text);
+
 class http_client {
 public:
     explicit http_client(const std::string& path);
@@ -62,6 +65,9 @@ private:
     std::string lines_; // of the chunked body
     http_exchange last_;
 };
+
+// Records an exchange of GET `target`.
+void note_get(const std::string& target, const reply& answer);
 
 [[nodiscard]] std::string request_text(const std::string& method, const std::string& target,
     const std::string& body, const header_list& headers);

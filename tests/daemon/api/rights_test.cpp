@@ -114,17 +114,19 @@ TEST_CASE("rights: another uid is 403 for whatever it asks")
     running_api api;
     std::filesystem::permissions(api.folder(), std::filesystem::perms::all);
     std::filesystem::permissions(api.path(), std::filesystem::perms::all);
-    const auto answer = answer_to_child(api.path(), 54'321);
-    CHECK(answer.starts_with("HTTP/1.1 403 "));
-    CHECK(answer.find("urn:agentd:problem:forbidden") != std::string::npos);
+    const auto answer = testing::parsed_reply(answer_to_child(api.path(), 54'321));
+    CHECK(answer.status == 403);
+    CHECK(answer.problem() == "forbidden");
+    testing::note_get("/v1/health", answer);
 }
 
 TEST_CASE("rights: a process that the daemon has started is 403 from_job")
 {
     running_api api;
-    const auto answer = answer_to_child(api.path());
-    CHECK(answer.starts_with("HTTP/1.1 403 "));
-    CHECK(answer.find("urn:agentd:problem:from_job") != std::string::npos);
+    const auto answer = testing::parsed_reply(answer_to_child(api.path()));
+    CHECK(answer.status == 403);
+    CHECK(answer.problem() == "from_job");
+    testing::note_get("/v1/health", answer);
     CHECK(api.call("GET", "/v1/health").status == 200); // we are no child of ours
 }
 
