@@ -63,7 +63,7 @@ std::uint32_t mark_space(std::string_view folder)
 std::uint64_t mark_of(pid_t pid)
 {
     rlimit64 limit{};
-    if (::prlimit64(pid, RLIMIT_RTTIME, nullptr, &limit) != 0)
+    if (::prlimit64(pid, RLIMIT_LOCKS, nullptr, &limit) != 0)
         return mark_from_limits(pid); // another user's: its limits can still be read as a text
     return is_mark(limit.rlim_cur) ? limit.rlim_cur : 0;
 }
@@ -101,15 +101,21 @@ usage children::reap(const launched_id& leader, const std::function<void()>& col
 std::vector<pid_t> children::orphans(std::uint64_t mark, std::string_view variable)
 {
     const std::lock_guard hold{lock_};
-    std::vector<pid_t> found;
-    for (const pid_t pid : list_locked()) {
-        if (reap_if_dead_locked(pid))
-            continue;
-        const auto carried = mark_of(pid);
-        if (carried == mark || (carried == 0 && has_variable(pid, variable)))
-            found.push_back(pid);
+    for (;;) {
+        std::vector<pid_t> found;
+        bool reaped = false;
+        for (const pid_t pid : list_locked()) {
+            if (reap_if_dead_locked(pid)) {
+                reaped = true;
+                continue;
+            }
+            const auto carried = mark_of(pid);
+            if (carried == mark || (carried == 0 && has_variable(pid, variable)))
+                found.push_back(pid);
+        }
+        if (!reaped) // else its children came after the list was read
+            return found;
     }
-    return found;
 }
 
 void children::sweep()

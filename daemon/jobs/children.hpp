@@ -2,9 +2,10 @@
 // subreaper, whatever of their trees lost its parent (orphans). Leaders are reaped by whoever
 // runs them, orphans here, one by one by pid.
 //
-// Every process of one command carries a mark, a number in its RLIMIT_RTTIME: inherited by all
-// descendants, untouched by setsid, env -i, double forks and exec, readable from outside, and
-// so high (142 years of real-time CPU) that it limits nothing.
+// Every process of one command carries a mark, a number in its RLIMIT_LOCKS: inherited by all
+// descendants, untouched by setsid, env -i, double forks and exec, readable from outside; the
+// kernel has limited nothing by it since 2.4.25. What escapes is an orphan that has set this
+// limit itself and has no AGENTD_JOB_ID in its environment.
 //
 // Any thread: one lock, held for a launch, a reaping or a look at the list of children, so that
 // a child never disappears from the list while it is read; never across an await.

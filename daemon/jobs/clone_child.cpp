@@ -43,9 +43,9 @@ AGENTD_UNINSTRUMENTED void default_signals()
 AGENTD_UNINSTRUMENTED void set_limits(const child_orders& orders)
 {
     rlimit64 now;
-    if (orders.mark != 0 && ::syscall(SYS_prlimit64, 0, RLIMIT_RTTIME, nullptr, &now) == 0) {
+    if (orders.mark != 0 && ::syscall(SYS_prlimit64, 0, RLIMIT_LOCKS, nullptr, &now) == 0) {
         now.rlim_cur = orders.mark;
-        ::syscall(SYS_prlimit64, 0, RLIMIT_RTTIME, &now, nullptr);
+        ::syscall(SYS_prlimit64, 0, RLIMIT_LOCKS, &now, nullptr);
     }
     if (orders.sets_descriptor_limit &&
         ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &now) == 0) {

@@ -113,7 +113,7 @@ bool has_variable(pid_t pid, std::string_view variable)
 
 std::uint64_t mark_from_limits(pid_t pid)
 {
-    constexpr std::string_view line = "Max realtime timeout";
+    constexpr std::string_view line = "Max file locks";
     const auto text = read_file(fmt::format("/proc/{}/limits", pid));
     const auto at = text.find(line);
     if (at == text.npos)

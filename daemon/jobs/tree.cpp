@@ -13,6 +13,9 @@
 namespace agentd::jobs {
 namespace {
 
+// A tree that dies or forks faster than this is not looked through in one go.
+constexpr int most_passes = 100;
+
 base::unique_fd open_process(pid_t pid)
 {
     return base::unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U))};
@@ -37,25 +40,38 @@ tree::tree(children& all, launched_id leader, std::string variable)
 
 void tree::look(bool leader_lives)
 {
+    for (int pass = 0; pass < most_passes; ++pass) {
+        look_once(leader_lives);
+        if (settled_)
+            break;
+    }
+    set_refusing_aside();
+}
+
+void tree::look_once(bool leader_lives)
+{
     members_.clear();
-    refused_.clear();
+    settled_ = true;
     if (leader_lives)
         for (const pid_t pid : children_of(leader_.pid))
             add(pid, leader_.pid);
     for (const pid_t pid : all_.orphans(leader_.mark, variable_))
         add(pid, ::getpid());
-    // The list grows while it is read: each one's children are looked for in turn.
-    for (std::size_t i = 0; i < members_.size(); ++i) {
-        const pid_t parent = members_[i].pid;
-        for (const pid_t pid : children_of(parent))
-            add(pid, parent);
-    }
-    std::erase_if(members_, [this](const member& one) {
-        const bool refuses = signal_process(one.pidfd.get(), 0) != 0 && errno == EPERM;
-        if (refuses)
-            refused_.push_back(one.pid);
-        return refuses;
-    });
+    for (std::size_t i = 0; i < members_.size(); ++i) // grows meanwhile
+        add_children_of(i);
+    const auto dead = [](const member& one) { return has_died(one.pidfd.get()); };
+    if (std::erase_if(members_, dead) != 0)
+        settled_ = false;
+}
+
+void tree::add_children_of(std::size_t index)
+{
+    const pid_t parent = members_[index].pid;
+    const auto found = children_of(parent);
+    if (has_died(members_[index].pidfd.get()))
+        return; // the list may be that of another process with its number
+    for (const pid_t pid : found)
+        add(pid, parent);
 }
 
 void tree::add(pid_t pid, pid_t parent)
@@ -64,15 +80,29 @@ void tree::add(pid_t pid, pid_t parent)
     if (std::ranges::any_of(members_, known))
         return;
     base::unique_fd process = open_process(pid);
-    if (!process)
-        return; // gone
-    // Cases: it carries our mark: ours. Another command's: the number was recycled. None (it
-    // has set that limit itself): ours if it still hangs where it was found.
-    const auto mark = mark_of(pid);
-    const bool ours = mark == leader_.mark || (mark == 0 && parent_of(pid) == parent);
+    // Cases: it carries our mark: ours. Another one or none, but it hangs where it was found,
+    // below a process of ours: it has set that limit itself. The same below this process: ours
+    // if it has none (it was found by its environment), else another command's.
+    const auto mark = process ? mark_of(pid) : 0;
+    const bool hangs_there = process && parent_of(pid) == parent;
+    const bool ours = mark == leader_.mark || (hangs_there && (mark == 0 || parent != ::getpid()));
     // What was read is about this process if that has been alive until now.
-    if (ours && !has_died(process.get()))
+    if (process && ours && !has_died(process.get()))
         members_.emplace_back(pid, std::move(process));
+    else
+        settled_ = false;
+}
+
+// Those that are another user's are told apart: what cannot be signalled is not waited for.
+void tree::set_refusing_aside()
+{
+    refused_.clear();
+    std::erase_if(members_, [this](const member& one) {
+        const bool refuses = signal_process(one.pidfd.get(), 0) != 0 && errno == EPERM;
+        if (refuses)
+            refused_.push_back(one.pid);
+        return refuses;
+    });
 }
 
 void tree::terminate()

@@ -22,6 +22,8 @@ public:
     tree(children& all, launched_id leader, std::string variable);
 
     // Looks again: all living processes but the shell. Dead orphans are reaped on the way.
+    // "None" is certain: a pass in which something died is repeated, for its children have
+    // become orphans after those were listed.
     void look(bool leader_lives);
 
     // Sends TERM and then CONT, so that stopped ones get it, too; or KILL. To the shell's group
@@ -30,7 +32,7 @@ public:
     void kill();
 
     // Of the last look: those that can be signalled, and those that refused it to us.
-    [[nodiscard]] std::size_t living() const { return members_.size(); }
+    [[nodiscard]] std::size_t living() const { return members_.size() + (settled_ ? 0 : 1); }
     [[nodiscard]] std::size_t unstoppable() const { return refused_.size(); }
     // A pidfd of one of the living; -1: there is none.
     [[nodiscard]] int some_member() const;
@@ -41,7 +43,10 @@ private:
         base::unique_fd pidfd;
     };
 
+    void look_once(bool leader_lives);
     void add(pid_t pid, pid_t parent);
+    void add_children_of(std::size_t index);
+    void set_refusing_aside();
     void send(int number, bool also_group);
 
     children& all_;
@@ -49,6 +54,7 @@ private:
     std::string variable_;
     std::vector<member> members_;
     std::vector<pid_t> refused_;
+    bool settled_ = true; // nothing died during the last pass
 };
 
 } // namespace agentd::jobs

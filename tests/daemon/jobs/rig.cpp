@@ -125,6 +125,13 @@ jobs::options quick()
     return with;
 }
 
+jobs::options patient()
+{
+    jobs::options with;
+    with.grace = 20s;
+    return with;
+}
+
 void with_rig(const body& test, jobs::options with, int threads, std::chrono::seconds limit)
 {
     REQUIRE(jobs::become_subreaper());

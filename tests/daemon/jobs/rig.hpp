@@ -49,6 +49,8 @@ struct rig {
 
 // Settings for tests: a short grace, so that what ignores TERM does not take seconds.
 [[nodiscard]] jobs::options quick();
+// With a grace that a loaded machine does not exceed, for what handles TERM.
+[[nodiscard]] jobs::options patient();
 
 using body = std::function<aio::awaitable<>(rig&)>;
 // Runs `test` with an environment; fails it when it does not end within `limit`, or leaves a
