@@ -1,5 +1,7 @@
 #include "tools/command_environment.hpp"
 
+#include <fmt/format.h>
+
 #include <pwd.h>
 #include <unistd.h>
 
@@ -82,7 +84,7 @@ std::vector<std::string> command_environment::of(const base::session_id& session
     std::vector<std::string> entries;
     entries.reserve(all.size());
     for (const auto& [name, value] : all)
-        entries.push_back(name + "=" + value);
+        entries.push_back(fmt::format("{}={}", name, value));
     return entries;
 }
 
