@@ -28,9 +28,11 @@ base::result<> tls_peer::expect(SSL* handshake) const
     if (to_.is_ip) {
         set = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(handshake), to_.host.c_str()) == 1;
     } else {
-        set = SSL_set_tlsext_host_name(handshake, to_.host.c_str()) ==
-                1 && // NOLINT: OpenSSL's macro casts
-            SSL_set1_host(handshake, to_.host.c_str()) == 1;
+        // SSL_set_tlsext_host_name without the cast of its macro.
+        std::string name = to_.host;
+        set = SSL_ctrl(handshake, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                  name.data()) == 1 &&
+            SSL_set1_host(handshake, name.c_str()) == 1;
     }
     if (!set)
         return std::unexpected(
