@@ -241,11 +241,17 @@ std::optional<std::string> http_client::next_line(std::chrono::milliseconds limi
         }
         if (reply.is_done())
             return std::nullopt;
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-        if (state_->unread.empty() && (left.count() <= 0 || !state_->read(left)))
+        // What is left unread may be the beginning of a chunk: more has to come first.
+        if (!state_->unread.empty()) {
+            const auto before = state_->unread.size();
+            state_->feed(reply);
+            if (state_->unread.size() != before)
+                continue;
+        }
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+            until - std::chrono::steady_clock::now());
+        if (left.count() <= 0 || !state_->read(left))
             return std::nullopt;
-        state_->feed(reply);
     }
 }
 

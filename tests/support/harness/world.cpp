@@ -33,6 +33,7 @@ public:
         std::memcpy(address.sun_path, path.c_str(), path.size());
         ::unlink(path.c_str());
         REQUIRE(::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+        REQUIRE(::chmod(path.c_str(), 0666) == 0); // a daemon of another uid tells, too
     }
 
     // False: the daemon has ended before, or nothing came in time.
@@ -143,8 +144,11 @@ void world::start_daemon()
 {
     const notify_socket notify{scratch_ / "notify"};
     program daemon;
-    daemon.argv = {agentd_path, "--config", scratch_ / "agentd.toml", "--socket", socket(),
-        "--state-dir", state_folder()};
+    daemon.argv = how_.launcher;
+    for (const auto& word : {std::string{agentd_path}, std::string{"--config"},
+             scratch_ / "agentd.toml", std::string{"--socket"}, socket(),
+             std::string{"--state-dir"}, state_folder()})
+        daemon.argv.push_back(word);
     daemon.env = {{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", scratch_ / "home"},
         {"ANTHROPIC_API_KEY", std::string{canary}}, {"NOTIFY_SOCKET", scratch_ / "notify"}};
     for (const char* name :

@@ -22,6 +22,7 @@ struct world_options {
     std::string scenario = R"({"conversations":[]})"; // JSON, see scripted_model/README.md
     std::string config;                               // TOML behind the harness's own keys
     std::map<std::string, std::string> env;           // of the daemon, besides PATH and HOME
+    std::vector<std::string> launcher;                // before the daemon's path: setpriv ...
     bool start = true;
 };
 
