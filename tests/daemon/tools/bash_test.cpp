@@ -5,9 +5,8 @@
 
 #include <doctest/doctest.h>
 
-#include <signal.h>
-
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <string>
 

@@ -11,7 +11,6 @@
 #include <string>
 
 using agentd::testing::calls;
-using agentd::testing::folder;
 namespace base = agentd::base;
 namespace json = agentd::proto::json;
 
