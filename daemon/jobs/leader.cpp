@@ -1,5 +1,7 @@
 #include "jobs/leader.hpp"
 
+#include "jobs/procfs.hpp"
+
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
@@ -72,7 +74,11 @@ leader::~leader()
 
 aio::awaitable<> leader::exited()
 {
-    co_await handles_->watch.async_wait(descriptor::wait_read, boost::asio::use_awaitable);
+    // With several threads the reactor may tell of an event of the descriptor that had the
+    // number before.
+    do
+        co_await handles_->watch.async_wait(descriptor::wait_read, boost::asio::use_awaitable);
+    while (!has_died(handles_->watch.native_handle()));
 }
 
 std::optional<exit_status> leader::look() const
@@ -80,9 +86,12 @@ std::optional<exit_status> leader::look() const
     siginfo_t info{};
     rusage used{};
     const int flags = WEXITED | WNOHANG | WNOWAIT;
-    if (::syscall(SYS_waitid, P_PID, id_.pid, &info, flags, &used) != 0 || info.si_pid != id_.pid)
-        return std::nullopt;
+    const long failed = ::syscall(SYS_waitid, P_PID, id_.pid, &info, flags, &used);
     exit_status status{.code = {}, .signal = {}, .used = usage_of(used)};
+    if (failed != 0 && errno == ECHILD) // somebody else has reaped it: a bug, but no hang
+        return status;
+    if (failed != 0 || info.si_pid != id_.pid)
+        return std::nullopt;
     if (info.si_code == CLD_EXITED)
         status.code = info.si_status;
     else

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -82,6 +83,12 @@ std::vector<pid_t> children_of(pid_t pid)
             append_numbers(read_file(fmt::format("{}/{}/children", path, thread)), found);
     }
     return found;
+}
+
+bool has_died(int pidfd)
+{
+    pollfd about{.fd = pidfd, .events = POLLIN, .revents = 0};
+    return ::poll(&about, 1, 0) == 1;
 }
 
 pid_t parent_of(pid_t pid)

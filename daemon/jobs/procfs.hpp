@@ -16,6 +16,9 @@ namespace agentd::jobs {
 [[nodiscard]] std::vector<pid_t> children_of_thread(pid_t pid, pid_t thread);
 [[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
 
+// Whether the process of a pidfd has exited, all its threads included.
+[[nodiscard]] bool has_died(int pidfd);
+
 // 0: it is gone.
 [[nodiscard]] pid_t parent_of(pid_t pid);
 

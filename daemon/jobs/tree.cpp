@@ -2,7 +2,6 @@
 
 #include "jobs/procfs.hpp"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,12 +23,6 @@ base::unique_fd open_process(pid_t pid)
 long signal_process(int pidfd, int number)
 {
     return ::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0U);
-}
-
-bool has_died(int pidfd)
-{
-    pollfd about{.fd = pidfd, .events = POLLIN, .revents = 0};
-    return ::poll(&about, 1, 0) == 1;
 }
 
 } // namespace
