@@ -93,7 +93,8 @@ aio::awaitable<> daemon::heed_signals()
     for (;;) {
         const int signal = co_await signals_.async_wait(boost::asio::use_awaitable);
         if (signal == SIGHUP) {
-            co_await reload();
+            if (!stop_asked_.is_raised()) // a stop takes apart what a reload would change
+                co_await reload();
             continue;
         }
         if (stop_asked_.is_raised()) { // asked twice: at once, whatever is lost by it
