@@ -1,6 +1,7 @@
 #include "api/connection.hpp"
 
 #include "api/exchange.hpp"
+#include "api/form.hpp"
 #include "api/http_reader.hpp"
 #include "api/router.hpp"
 #include "base/ids.hpp"
@@ -43,6 +44,9 @@ aio::awaitable<response> routed(exchange& x)
 {
     const auto found = find_route(x.asked.method, x.asked.path);
     x.id = found.id;
+    if (found.answer != nullptr && !x.id.empty() && !is_id(x.id))
+        co_return x.problem(base::error{session::errc::bad_id,
+            "field \"id\": must be an id, or at least its first 4 characters"});
     if (found.answer != nullptr)
         co_return co_await found.answer(x);
     if (found.allow.empty())

@@ -1,5 +1,6 @@
 // The stream of events (DESIGN §6, §10); see handlers.hpp.
 #include "api/event_feed.hpp"
+#include "api/form.hpp"
 #include "api/handlers.hpp"
 
 #include <fmt/format.h>
@@ -101,8 +102,8 @@ aio::awaitable<response> show_events(exchange& x)
 {
     parameters in{x.asked};
     const auto where = cursor_in(in, x.asked);
-    auto task_id = in.text("task_id");
-    auto session_id = in.text("session_id");
+    auto task_id = id_in(in, "task_id");
+    auto session_id = id_in(in, "session_id");
     auto types = in.list("types");
     feed_request what;
     what.who = x.who;

@@ -14,6 +14,8 @@
 namespace agentd::api {
 namespace {
 
+constexpr std::size_t shortest_id = 4; // characters of one that will do
+
 // The fingerprint by which a repeated body is known again, in hex.
 std::string sha256(std::string_view bytes)
 {
@@ -27,6 +29,20 @@ std::string sha256(std::string_view bytes)
 }
 
 } // namespace
+
+bool is_id(std::string_view text)
+{
+    constexpr std::string_view letters{"abcdefghijklmnopqrstuvwxyz0123456789_"};
+    return text.size() >= shortest_id && text.find_first_not_of(letters) == std::string_view::npos;
+}
+
+std::string id_in(parameters& in, std::string_view name)
+{
+    std::string id = in.text(name);
+    if (in.has(name) && !is_id(id))
+        in.complain(name, "must be an id, or at least its first 4 characters");
+    return id;
+}
 
 std::size_t list_limit(parameters& in)
 {

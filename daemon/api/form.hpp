@@ -12,6 +12,12 @@
 
 namespace agentd::api {
 
+// True for what may be an id or the first characters of one. Which kind it is, is not looked at.
+[[nodiscard]] bool is_id(std::string_view text);
+
+// The id in a parameter; empty when absent.
+[[nodiscard]] std::string id_in(parameters& in, std::string_view name);
+
 // `limit` of a list.
 [[nodiscard]] std::size_t list_limit(parameters& in);
 

@@ -121,8 +121,8 @@ aio::awaitable<response> list_jobs(exchange& x)
 {
     parameters in{x.asked};
     session::job_filter which;
-    which.session_id = in.text("session_id");
-    which.task_id = in.text("task_id");
+    which.session_id = id_in(in, "session_id");
+    which.task_id = id_in(in, "task_id");
     which.states = states_in(in, proto::api::job_state_from);
     which.limit = list_limit(in);
     which.after = in.text("after");

@@ -20,7 +20,7 @@ struct daemon_info {
     unsigned threads = 1;
     bool shared = false;
     std::vector<std::string> workspace_roots; // where tasks may work, in shared mode
-    std::string model;              // the default model's name
+    std::string model;                        // the default model's name
     std::string supervision_means;  // how trees of jobs are held: "cgroup", "subreaper", ...
     std::string supervision_reason; // why not better; empty: it is the best there is
     std::map<std::string, std::int64_t> limits; // by configuration key: "running_tasks", ...

@@ -57,7 +57,7 @@ aio::awaitable<response> list_tasks(exchange& x)
     parameters in{x.asked};
     session::task_filter which;
     which.states = states_in(in, proto::api::task_state_from);
-    which.session_id = in.text("session_id");
+    which.session_id = id_in(in, "session_id");
     which.labels = labels_in(in);
     which.limit = list_limit(in);
     which.after = in.text("after");

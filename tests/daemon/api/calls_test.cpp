@@ -149,6 +149,10 @@ TEST_CASE("each wrong parameter is 400 and named")
         {"/v1/tasks?label=x", "label"},
         {"/v1/tasks?label=X=y", "label"},
         {"/v1/tasks?labels=a%3Db", "labels"},
+        {"/v1/tasks?session_id=s_a", "session_id"},
+        {"/v1/jobs?task_id=", "task_id"},
+        {"/v1/jobs?session_id=S_ABCDEF", "session_id"},
+        {"/v1/events?task_id=t_%20x", "task_id"},
         {task_path + "?verbose=1", "verbose"},
         {task_path + "/wait?timeout_s=-1", "timeout_s"},
         {task_path + "/wait?timeout_s=601", "timeout_s"},
@@ -204,6 +208,27 @@ TEST_CASE("calls that change something refuse what they do not take")
             fmt::format(R"({{"text":"{}"}})", std::string((1U << 20) + 1, 'x')), 413, "too_large"});
 }
 
+TEST_CASE("what cannot be an id is 400 before anything is looked up")
+{
+    running_api api;
+    for (const std::string id : {"t_a", "x", "T_ABCDEF", "t_ab%20c", "t_ab-c", "t_ab%2Fc", ".."}) {
+        CAPTURE(id);
+        for (const std::string& target :
+            {"/v1/tasks/" + id, "/v1/tasks/" + id + "/wait", "/v1/sessions/" + id,
+                "/v1/sessions/" + id + "/messages", "/v1/sessions/" + id + "/export",
+                "/v1/jobs/" + id, "/v1/jobs/" + id + "/output"}) {
+            const auto answer = api.call("GET", target);
+            CHECK(answer.status == 400);
+            CHECK(answer.problem() == "bad_id");
+            CHECK(proto::api::read_problem(answer.body)->field == "id");
+        }
+        check(api, {"POST", "/v1/tasks/" + id + "/cancel", "", 400, "bad_id"});
+        check(api, {"POST", "/v1/tasks/" + id + "/messages", R"({"text":"x"})", 400, "bad_id"});
+        check(api, {"DELETE", "/v1/sessions/" + id, "", 400, "bad_id"});
+        check(api, {"POST", "/v1/jobs/" + id + "/kill", "", 400, "bad_id"});
+    }
+}
+
 TEST_CASE("filters and pages reach the service as they were meant")
 {
     running_api api;
@@ -217,8 +242,8 @@ TEST_CASE("filters and pages reach the service as they were meant")
     CHECK(asked.labels == proto::api::labels{{"a", "b"}, {"c", "d e"}});
     CHECK(asked.limit == 7);
     CHECK(asked.after == "t_zzz");
-    api.call("GET", "/v1/jobs?task_id=t_x1&session_id=s_y2&state=lost");
-    CHECK(api.service.last_jobs.task_id == "t_x1");
+    api.call("GET", "/v1/jobs?task_id=t_x2&session_id=s_y2&state=lost");
+    CHECK(api.service.last_jobs.task_id == "t_x2");
     CHECK(api.service.last_jobs.session_id == "s_y2");
     CHECK(api.service.last_jobs.states == std::vector{proto::api::job_state::lost});
     CHECK(api.service.last_jobs.limit == limits::list_default);
@@ -247,9 +272,8 @@ TEST_CASE("a service's errors become their statuses and problems")
         {errc::ambiguous_id, {"GET", job_path, "", 409, "ambiguous_id"}},
         {errc::ambiguous_id, {"GET", job_path + "/output", "", 409, "ambiguous_id"}},
         {errc::ambiguous_id, {"POST", job_path + "/kill", "", 409, "ambiguous_id"}},
-        {errc::ambiguous_id, {"GET", "/v1/events?task_id=t_a", "", 409, "ambiguous_id"}},
+        {errc::ambiguous_id, {"GET", "/v1/events?task_id=t_ab", "", 409, "ambiguous_id"}},
         {errc::ambiguous_id, {"POST", "/v1/tasks", submit_body, 409, "ambiguous_id"}},
-        {errc::bad_id, {"GET", "/v1/tasks/x", "", 400, "bad_id"}},
         {errc::task_ended, {"POST", task_path + "/messages", R"({"text":"x"})", 409, "task_ended"}},
         {errc::session_busy, {"DELETE", session_path, "", 409, "session_busy"}},
         {errc::too_many_tasks, {"POST", "/v1/tasks", submit_body, 429, "too_many_tasks"}},
