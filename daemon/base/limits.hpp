@@ -109,12 +109,12 @@ inline constexpr std::size_t reply_header_bytes = 64U << 10;
 inline constexpr std::size_t error_body_bytes = 64U << 10;
 inline constexpr std::size_t request_bytes = 32U << 20;
 inline constexpr auto connection_idle = 60s;
-inline constexpr std::size_t idle_connections = 128; // kept open, per origin; a burst leaves no more
+inline constexpr std::size_t idle_connections = 128; // kept open, per origin
 inline constexpr auto rate_gate_spacing = 25ms; // between those who waited for the same limit
 inline constexpr std::size_t malformed_replies = 3; // in a row; the server will not learn
 inline constexpr std::size_t interim_replies = 16;  // 1xx before the reply
 inline constexpr auto reply_drain = 200ms; // for the end of a reply that is complete already
-inline constexpr std::size_t overloads_before_fallback = 3; // in a row, while there is another model
+inline constexpr std::size_t overloads_before_fallback = 3; // in a row, if there is one
 
 // --- agentctl
 inline constexpr auto client_connect_deadline = 5s; // a local socket; a full backlog is waited for

@@ -15,11 +15,6 @@ using proto::api::task_state;
 
 constexpr std::string_view go_on = "Please continue.";
 
-ending failure(std::string type, std::string message)
-{
-    return {task_state::failed, std::move(type), std::move(message), std::nullopt, {}};
-}
-
 std::vector<action> just(action one)
 {
     std::vector<action> all;
@@ -28,6 +23,16 @@ std::vector<action> just(action one)
 }
 
 } // namespace
+
+ending cancelled_by_user()
+{
+    return {task_state::cancelled, {}, {}, std::nullopt, {}};
+}
+
+ending failed_as(std::string type, std::string message)
+{
+    return {task_state::failed, std::move(type), std::move(message), std::nullopt, {}};
+}
 
 std::vector<action> agent_loop::on(const event& what)
 {
@@ -48,9 +53,9 @@ std::vector<action> agent_loop::react(const happened::begun& b)
 std::vector<action> agent_loop::ask(todo::ask how)
 {
     if (!spent_.empty())
-        return end(failure("budget", spent_));
+        return end(failed_as("budget", spent_));
     if (turns_ >= rules_.max_turns)
-        return end(failure("max_turns", fmt::format("the task has taken {} turns", turns_)));
+        return end(failed_as("max_turns", fmt::format("the task has taken {} turns", turns_)));
     at_ = at::asking;
     jobs_killed_ = false;
     return just(std::move(how));
@@ -62,7 +67,7 @@ std::vector<action> agent_loop::react(const happened::reply& r)
     ++turns_;
     spent_ = r.spent;
     if (r.refused)
-        return end(failure("refusal", r.refusal.empty() ? "the model refused" : r.refusal));
+        return end(failed_as("refusal", r.refusal.empty() ? "the model refused" : r.refusal));
     if (r.calls) {
         cut_in_a_row_ = paused_in_a_row_ = 0;
         at_ = at::running_tools;
@@ -117,6 +122,7 @@ std::vector<action> agent_loop::react(const happened::settled& s)
     switch (s.outcome) {
     case happened::settled::found::finished: at_ = at::over; return {};
     case happened::settled::found::news: return ask();
+    case happened::settled::found::cancelled: return end(cancelled_by_user());
     case happened::settled::found::live_jobs: break;
     }
     at_ = at::waiting;

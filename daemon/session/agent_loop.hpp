@@ -26,6 +26,10 @@ struct ending {
     std::string request_id;
 };
 
+// The two that are not found out by the loop itself.
+[[nodiscard]] ending cancelled_by_user();
+[[nodiscard]] ending failed_as(std::string type, std::string message);
+
 namespace happened {
 
 // The task is running; it may have been interrupted by a restart.
@@ -51,7 +55,8 @@ struct request_failed {
 struct tools_done {};
 // What finish found: the check and the end are one transaction.
 struct settled {
-    enum class found { finished, news, live_jobs } outcome = found::finished;
+    // `cancelled`: the user has asked for an end before; the request for it is under way here.
+    enum class found { finished, news, live_jobs, cancelled } outcome = found::finished;
 };
 // A job's end is in the inbox. `own`: of this task; `own_live`: how many of its own still live.
 struct job_ended {

@@ -94,7 +94,8 @@ aio::awaitable<base::result<store::events::filter>> core::event_filter(
         }
         return which;
     };
-    co_return answer(co_await shared_.db.read(find));
+    auto found = co_await shared_.db.read(std::move(find));
+    co_return answer(std::move(found));
 }
 
 aio::awaitable<base::result<counts>> core::count()
@@ -114,8 +115,10 @@ aio::awaitable<base::result<counts>> core::count()
         return all;
     };
     auto all = co_await shared_.db.read(read);
-    if (all)
-        all->live_sessions = static_cast<std::int64_t>(co_await registry_.count_live());
+    if (all) {
+        const auto live = co_await registry_.count_live();
+        all->live_sessions = static_cast<std::int64_t>(live);
+    }
     co_return answer(std::move(all));
 }
 

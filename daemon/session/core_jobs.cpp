@@ -1,3 +1,4 @@
+// session::core: the calls about jobs. Any strand; see core.hpp.
 #include "jobs/environment.hpp"
 #include "session/answer.hpp"
 #include "session/core.hpp"
@@ -84,10 +85,10 @@ aio::awaitable<base::result<output_piece>> core::job_output(
         const bool something = !out.bytes.empty() || out.gap.end != out.gap.start || out.ended;
         if (something || !follow)
             co_return out;
-        static_cast<void>(co_await shared_.jobs.spool.wait_for_more(known->id, offset));
-        if (known->state != proto::api::job_state::queued)
+        const auto now = co_await shared_.jobs.spool.wait_for_more(known->id, offset);
+        if (now.size > offset)
             continue;
-        // A queued one has no output to wait for yet, and neither has one whose end is being stored.
+        // Its output has ended, and its end is just being stored.
         co_await aio::sleep_for(limits::output_recheck);
     }
 }
@@ -118,13 +119,16 @@ aio::awaitable<base::result<proto::api::job>> core::kill_job(caller who, std::st
     registry_.signal(found->session_id, signal::kill_job{found->id});
     const std::string whole = found->id.str();
     const auto deadline = base::mono_now() + limits::kill_deadline;
-    found = co_await job(who, whole);
-    while (found && !has_ended(found->state) && base::mono_now() < deadline) {
+    auto now = co_await job(who, whole);
+    while (now && !has_ended(now->state) && base::mono_now() < deadline) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - base::mono_now());
-        static_cast<void>(co_await news->next(left));
-        found = co_await job(who, whole);
+        const auto told = co_await news->next(left);
+        if (told.empty() && news->lagged())
+            break; // nothing more will come: the caller gets what is known now
+        auto later = co_await job(who, whole);
+        now = std::move(later);
     }
-    co_return found;
+    co_return now;
 }
 
 } // namespace agentd::session

@@ -1,3 +1,4 @@
+// session::core: the calls about sessions. Any strand; see core.hpp.
 #include "aio/blocking_pool.hpp"
 #include "base/log.hpp"
 #include "jobs/environment.hpp"

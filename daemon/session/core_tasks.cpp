@@ -1,4 +1,6 @@
+// session::core: the calls about tasks. Any strand; see core.hpp.
 #include "aio/blocking_pool.hpp"
+#include "base/log.hpp"
 #include "proto/api/json.hpp"
 #include "session/answer.hpp"
 #include "session/core.hpp"
@@ -85,7 +87,9 @@ aio::awaitable<base::result<submitted>> core::submit(
     const bool used_folder = stored && stored->new_session;
     if (order.workdir.made && !used_folder) {
         auto tidy = [path = order.workdir.path] { return remove_workdir(path); };
-        static_cast<void>(co_await shared_.blocking.run(std::move(tidy)));
+        const bool gone = co_await shared_.blocking.run(std::move(tidy));
+        if (!gone)
+            log::warning("session.leftover", {}, "cannot remove {}", order.workdir.path);
     }
     if (!stored)
         co_return std::unexpected(as_answer(std::move(stored.error())));
@@ -119,13 +123,16 @@ aio::awaitable<base::result<proto::api::task>> core::wait(
     auto news = co_await shared_.hub.subscribe(strand, std::move(end));
     // Looked at again: it may have ended before the subscription began.
     const std::string whole = found->id.str();
-    found = co_await task(who, whole);
-    while (found && !has_ended(found->state) && base::mono_now() < deadline) {
+    auto now = co_await task(who, whole);
+    while (now && !has_ended(now->state) && base::mono_now() < deadline) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - base::mono_now());
-        static_cast<void>(co_await news->next(left));
-        found = co_await task(who, whole);
+        const auto told = co_await news->next(left);
+        if (told.empty() && news->lagged())
+            break; // nothing more will come: the caller gets what is known now
+        auto later = co_await task(who, whole);
+        now = std::move(later);
     }
-    co_return found;
+    co_return now;
 }
 
 aio::awaitable<base::result<page<proto::api::task>>> core::tasks(caller who, task_filter which)

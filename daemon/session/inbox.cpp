@@ -27,10 +27,12 @@ void inbox::push(std::int64_t id, ended_job what)
         ended_.push_back({id, std::move(what)});
 }
 
-void inbox::push(std::int64_t id, std::string text)
+bool inbox::push(std::int64_t id, std::string text)
 {
-    if (known_.insert(id).second)
-        messages_.push_back({id, std::move(text)});
+    if (!known_.insert(id).second)
+        return false;
+    messages_.push_back({id, std::move(text)});
+    return true;
 }
 
 inbox::news inbox::drain()

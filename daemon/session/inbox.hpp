@@ -21,7 +21,7 @@ public:
     // pushed before is no news: a session is loaded while things go on arriving.
     void push(std::int64_t id, ended_job what);
     // A user has sent a message to the task that is open.
-    void push(std::int64_t id, std::string text);
+    bool push(std::int64_t id, std::string text); // false: pushed before
 
     [[nodiscard]] bool empty() const { return ended_.empty() && messages_.empty(); }
     [[nodiscard]] bool has_message() const { return !messages_.empty(); }

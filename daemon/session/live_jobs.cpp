@@ -131,6 +131,8 @@ aio::awaitable<base::result<tools::started_job>> live_jobs::start(
     one->job =
         std::make_unique<jobs::job>(strand_, shared_.jobs, id, std::move(what), std::move(*place));
     live_.emplace(id, one);
+    if (closed_) // while it was being inserted
+        one->job->stop(jobs::stopped_by::shutdown);
     running_.spawn("job " + id.str(), run(one));
     tools::started_job started;
     started.id = id;
@@ -195,6 +197,10 @@ aio::awaitable<std::vector<tools::job_view>> live_jobs::list()
     std::vector<tools::job_view> views;
     if (!found)
         co_return views;
+    // However many have ended since, a live one is always told of.
+    for (const auto& [id, one] : live_)
+        if (std::ranges::find(*found, id, &proto::api::job::id) == found->end())
+            found->push_back(one->row.shown);
     for (auto job = found->rbegin(); job != found->rend(); ++job) // the store has the newest first
         views.push_back(view_of(*job));
     co_return views;
@@ -215,11 +221,9 @@ aio::awaitable<base::result<tools::job_output>> live_jobs::read_output(
 {
     auto view = co_await find(id);
     const std::uint64_t total = view && view->ended ? view->output_bytes : 0;
-    base::result<jobs::piece> piece;
-    if (offset)
-        piece = co_await shared_.jobs.spool.read(id, *offset, limit, total);
-    else
-        piece = co_await shared_.jobs.spool.read_tail(id, limit, total);
+    auto& spool = shared_.jobs.spool;
+    auto asked = offset ? spool.read(id, *offset, limit, total) : spool.read_tail(id, limit, total);
+    auto piece = co_await std::move(asked);
     if (!piece)
         co_return std::unexpected(std::move(piece.error()));
     tools::job_output output;

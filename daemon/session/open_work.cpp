@@ -41,14 +41,8 @@ aio::awaitable<> open_work::run()
 {
     log::info("task.started", {owner_.id_.str(), task_.shown.id.str()}, "task {}",
         opened_.resumed ? "goes on" : "started");
-    auto ready = co_await prepare();
-    if (ready) {
-        co_await tell(beginning());
-    } else {
-        ending why{
-            proto::api::task_state::failed, "workspace", ready.error().text, std::nullopt, {}};
-        co_await tell(happened::stop{std::move(why)});
-    }
+    auto first = co_await prepare();
+    co_await tell(std::move(first));
     while (!loop_.is_over() && !owner_.stopping_) {
         auto next = co_await owner_.arrivals_.pop();
         co_await take(std::move(next));
@@ -63,37 +57,35 @@ aio::awaitable<> open_work::run()
     co_await timers_.join();
 }
 
-aio::awaitable<base::result<>> open_work::prepare()
+aio::awaitable<event> open_work::prepare()
 {
+    prompt_told_ = std::ranges::any_of(
+        opened_.history, [this](const auto& row) { return row.shown.task_id == task_.shown.id; });
     if (task_.timeout_s > 0) {
         const auto left = std::chrono::seconds{task_.timeout_s} - elapsed();
         timers_.spawn("timeout", watch_time(std::max(std::chrono::milliseconds{0}, left)));
     }
-    if (opened_.task.shown.cancel_requested) {
-        ending cancelled{proto::api::task_state::cancelled, {}, {}, std::nullopt, {}};
-        co_await tell(happened::stop{std::move(cancelled)});
-        co_return base::result<>{};
-    }
+    if (opened_.task.shown.cancel_requested)
+        co_return happened::stop{cancelled_by_user()};
     auto open = [path = opened_.session.shown.workdir] { return tools::workspace::open(path); };
     auto files = co_await shared_.blocking.run(std::move(open));
     if (!files)
-        co_return std::unexpected(std::move(files.error()));
+        co_return happened::stop{failed_as("workspace", std::move(files.error().text))};
     files_.emplace(std::move(*files));
     const auto env = shared_.commands.of(owner_.id_, task_.shown.id, task_.env);
-    context_.emplace(
-        tools::context{*files_, shared_.policy, commands_, owner_.jobs_, shared_.blocking, env});
+    context_.emplace(tools::context{*files_, shared_.policy, commands_, owner_.jobs_,
+        shared_.blocking, env, settings_->job_timeout});
     owner_.jobs_.begin_task({task_.shown.id, task_.shown.owner_uid, files_->fd(), env});
-    prompt_told_ = std::ranges::any_of(
-        opened_.history, [this](const auto& row) { return row.shown.task_id == task_.shown.id; });
     receive(std::move(opened_.news));
     for (auto& row : opened_.calls)
         calls_.push_back({std::move(row), {}, false, {}});
     opened_.history.clear();
     if (!calls_.empty()) {
-        co_await refuse_open_calls({});
+        std::string no_reason;
+        co_await refuse_open_calls(std::move(no_reason));
         collect_results();
     }
-    co_return base::result<>{};
+    co_return beginning();
 }
 
 void open_work::receive(std::vector<steps::waiting_news> news)
@@ -146,45 +138,49 @@ aio::awaitable<> open_work::take(incoming what)
 {
     if (owner_.took_care(what) || owner_.stopping_)
         co_return;
+    auto news = co_await news_of(std::move(what));
+    if (news)
+        co_await tell(std::move(*news));
+}
+
+aio::awaitable<std::optional<event>> open_work::news_of(incoming what)
+{
     const auto is_current = [this](std::uint64_t step) { return step == step_; };
-    if (const auto* cancel = std::get_if<signal::cancel>(&what);
-        cancel && cancel->task == task_.shown.id) {
-        ending why{proto::api::task_state::cancelled, {}, {}, std::nullopt, {}};
-        co_await tell(happened::stop{std::move(why)});
-    } else if (auto* message = std::get_if<signal::message>(&what);
-        message && message->task == task_.shown.id) {
-        owner_.inbox_.push(message->notification, std::move(message->text));
+    const auto& id = task_.shown.id;
+    if (const auto* cancel = std::get_if<signal::cancel>(&what); cancel && cancel->task == id)
+        co_return happened::stop{cancelled_by_user()};
+    if (auto* message = std::get_if<signal::message>(&what); message && message->task == id) {
+        // One that was read from the store before its signal came is no news: nothing wakes for it.
+        const bool is_new = owner_.inbox_.push(message->notification, std::move(message->text));
         owner_.jobs_.message_came();
-        co_await tell(happened::user_message{});
-    } else if (const auto* ended = std::get_if<report::job_ended>(&what)) {
-        happened::job_ended news;
-        news.own = ended->of == task_.shown.id;
-        news.own_live = owner_.jobs_.count(task_.shown.id);
-        co_await tell(news);
-    } else if (auto* reply = std::get_if<report::model_answered>(&what);
-        reply && is_current(reply->step)) {
-        co_await answered(std::move(reply->outcome));
-    } else if (auto* retry = std::get_if<report::model_retries>(&what)) {
+        if (!is_new)
+            co_return std::nullopt;
+        co_return happened::user_message{};
+    }
+    if (const auto* ended = std::get_if<report::job_ended>(&what))
+        co_return happened::job_ended{ended->of == id, owner_.jobs_.count(id)};
+    if (auto* reply = std::get_if<report::model_answered>(&what); reply && is_current(reply->step))
+        co_return co_await answered(std::move(reply->outcome));
+    if (auto* retry = std::get_if<report::model_retries>(&what)) {
         auto note = [e = std::move(retry->event)](store::connection& db) { db.append_event(e); };
         co_await commit(shared_, store::step::daemon_event, std::move(note));
-    } else if (const auto* call = std::get_if<report::call_ended>(&what);
-        call && is_current(call->step)) {
+    }
+    if (const auto* call = std::get_if<report::call_ended>(&what); call && is_current(call->step)) {
         plan_->ended(call->call);
-        co_await start_calls();
-    } else if (auto* granted = std::get_if<report::place_free>(&what);
-        granted && is_current(granted->step)) {
-        place_ = std::move(granted->place);
+        co_return co_await start_calls();
+    }
+    if (auto* free = std::get_if<report::place_free>(&what); free && is_current(free->step)) {
+        place_ = std::move(free->place);
         auto wake = [task = task_](store::connection& db) { steps::end_waiting(db, task); };
         co_await commit(shared_, store::step::wake_task, std::move(wake));
-        co_await tell(happened::place_taken{});
-    } else if (const auto* window = std::get_if<report::window_over>(&what);
-        window && is_current(window->step)) {
-        co_await tell(happened::window_over{});
-    } else if (std::holds_alternative<report::time_over>(what)) {
-        ending why{
-            proto::api::task_state::failed, "timeout", "the task's time is over", std::nullopt, {}};
-        co_await tell(happened::stop{std::move(why)});
+        co_return happened::place_taken{};
     }
+    if (const auto* window = std::get_if<report::window_over>(&what);
+        window && is_current(window->step))
+        co_return happened::window_over{};
+    if (std::holds_alternative<report::time_over>(what))
+        co_return happened::stop{failed_as("timeout", "the task's time is over")};
+    co_return std::nullopt;
 }
 
 } // namespace agentd::session

@@ -28,6 +28,8 @@ public:
 private:
     // --- the loop
     aio::awaitable<> take(incoming what);
+    // What it means for the loop; nullopt: nothing (any more).
+    aio::awaitable<std::optional<event>> news_of(incoming what);
     // Tells the loop and does what it asks for, until it asks for nothing.
     aio::awaitable<> tell(event what);
     aio::awaitable<> obey(std::vector<action> actions);
@@ -41,8 +43,8 @@ private:
     aio::awaitable<std::optional<event>> run(todo::abort);
     aio::awaitable<std::optional<event>> run(todo::stop_jobs);
     aio::awaitable<std::optional<event>> run(todo::finish how);
-    // Opens the workspace and puts together what the task begins with.
-    aio::awaitable<base::result<>> prepare();
+    // Opens the workspace and puts together what the task begins with: its first event.
+    aio::awaitable<event> prepare();
     void receive(std::vector<steps::waiting_news> news);
     [[nodiscard]] happened::begun beginning() const;
 
@@ -50,7 +52,7 @@ private:
     // Adds what is new to the message for the next request; what it carries is in attach_.
     base::result<> compose(const todo::ask& how);
     aio::awaitable<> ask_model(std::uint64_t step, model::request what);
-    aio::awaitable<> answered(model::outcome outcome);
+    aio::awaitable<std::optional<event>> answered(model::outcome outcome);
     aio::awaitable<> store_reply(model::reply reply, const std::vector<action>& next);
     [[nodiscard]] happened::reply summary_of(const model::reply& reply) const;
     void note_calls(const model::reply& reply, bool run_them);
@@ -58,7 +60,8 @@ private:
     [[nodiscard]] double cost_of_reply(const model::reply& reply) const;
 
     // --- the tools
-    aio::awaitable<> start_calls();
+    // Starts what may start now; tools_done when nothing is left.
+    aio::awaitable<std::optional<event>> start_calls();
     aio::awaitable<> run_call(std::uint64_t step, std::size_t number);
     aio::awaitable<tools::answer> answer_to(std::size_t number);
     aio::awaitable<> finish_call(

@@ -1,3 +1,4 @@
+// open_work: the tools that a reply asked for. On the session's strand.
 #include "proto/messages/encode.hpp"
 #include "session/commit.hpp"
 #include "session/open_work.hpp"
@@ -66,7 +67,7 @@ aio::awaitable<std::optional<event>> open_work::run(todo::run_tools how)
     co_return std::nullopt;
 }
 
-aio::awaitable<> open_work::start_calls()
+aio::awaitable<std::optional<event>> open_work::start_calls()
 {
     for (const auto number : plan_->take_startable()) {
         auto& call = calls_[number];
@@ -77,9 +78,9 @@ aio::awaitable<> open_work::start_calls()
         running_calls_.spawn("tool call", run_call(step_, number));
     }
     if (!plan_->done())
-        co_return;
+        co_return std::nullopt;
     collect_results();
-    co_await tell(happened::tools_done{});
+    co_return happened::tools_done{};
 }
 
 aio::awaitable<> open_work::run_call(std::uint64_t step, std::size_t number)
@@ -87,7 +88,8 @@ aio::awaitable<> open_work::run_call(std::uint64_t step, std::size_t number)
     const auto began = base::mono_now();
     tools::answer answer;
     try {
-        answer = co_await answer_to(number);
+        auto given = co_await answer_to(number);
+        answer = std::move(given);
     } catch (const boost::system::system_error&) { // cancelled: by the user, a limit, a stop
         answer = tools::failed(stop_text_);
     }

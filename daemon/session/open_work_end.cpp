@@ -1,3 +1,4 @@
+// open_work: settling, waiting, stopping and ending. On the session's strand.
 #include "base/log.hpp"
 #include "proto/messages/encode.hpp"
 #include "session/commit.hpp"
@@ -78,7 +79,8 @@ aio::awaitable<> open_work::wait_for_place(std::uint64_t step)
     const scheduler::wish wish{task_.shown.owner_uid, task_.shown.priority, true};
     report::place_free granted;
     granted.step = step;
-    granted.place = co_await shared_.places.enter(wish);
+    auto place = co_await shared_.places.enter(wish);
+    granted.place = std::move(place);
     owner_.put(std::move(granted));
 }
 

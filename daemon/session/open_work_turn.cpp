@@ -1,3 +1,4 @@
+// open_work: composing a request, asking the model, storing the reply. On the session's strand.
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "proto/messages/encode.hpp"
@@ -43,16 +44,6 @@ private:
     std::int64_t turn_;
     sink events_;
 };
-
-// What of a reply goes into the history: all blocks as they came but text without any text.
-std::string content_of(const model::reply& reply)
-{
-    std::vector<std::string> blocks;
-    for (const auto& block : reply.content)
-        if (block.kind != model::block_kind::text || !wire::is_blank(block.text))
-            blocks.push_back(block.raw);
-    return blocks.empty() ? std::string{} : wire::content_of(blocks);
-}
 
 bool asks_for_tools(const model::reply& reply)
 {
@@ -136,19 +127,19 @@ aio::awaitable<> open_work::ask_model(std::uint64_t step, model::request what)
     owner_.put(std::move(answer));
 }
 
-aio::awaitable<> open_work::answered(model::outcome outcome)
+aio::awaitable<std::optional<event>> open_work::answered(model::outcome outcome)
 {
     co_await asking_.join(); // it has handed in its outcome: nothing is left to wait for
     if (!outcome) {
         log::warning("model.failed", {owner_.id_.str(), task_.shown.id.str()}, "no reply: {}",
             outcome.error().message);
-        co_await tell(happened::request_failed{failed_request(outcome.error())});
-        co_return;
+        co_return happened::request_failed{failed_request(outcome.error())};
     }
     // Decided before it is stored: calls that start at once are noted with the reply.
     auto next = loop_.on(summary_of(*outcome));
     co_await store_reply(std::move(*outcome), next);
     co_await obey(std::move(next));
+    co_return std::nullopt;
 }
 
 aio::awaitable<> open_work::store_reply(model::reply reply, const std::vector<action>& next)
@@ -164,7 +155,7 @@ aio::awaitable<> open_work::store_reply(model::reply reply, const std::vector<ac
     end.epoch = history_.epoch().number;
     end.elapsed_ms = elapsed().count();
     end.pending_seq = history_.pending_seq();
-    end.content = refused ? std::string{} : content_of(reply);
+    end.content = refused ? std::string{} : model::history_content(reply);
     end.cost_usd = cost_of_reply(reply);
     for (const auto& call : calls_)
         end.calls.push_back(call.row);
@@ -190,7 +181,7 @@ happened::reply open_work::summary_of(const model::reply& reply) const
     summary.paused = reply.stop == model::stop_reason::pause_turn;
     summary.cut = reply.stop == model::stop_reason::max_tokens ||
         reply.stop == model::stop_reason::context_window_exceeded;
-    summary.empty = !summary.cut && content_of(reply).empty();
+    summary.empty = !summary.cut && model::history_content(reply).empty();
     summary.refusal = reply.refusal_explanation;
     summary.spent = spent_by(usage_of(reply), cost_of_reply(reply));
     return summary;

@@ -66,7 +66,8 @@ aio::awaitable<> session::run(retire may_go)
         }
         co_await rest();
     }
-    co_await jobs_.wait_for_end(base::task_id{});
+    const base::task_id any;
+    co_await jobs_.wait_for_end(any);
     co_await jobs_.join();
 }
 
@@ -101,7 +102,8 @@ aio::awaitable<std::optional<scheduler::place>> session::take_turn(scheduler::wi
     aio::task asking{strand_};
     auto ask = [](session* self, scheduler::wish w) -> aio::awaitable<> {
         report::place_free granted;
-        granted.place = co_await self->shared_.places.enter(w);
+        auto place = co_await self->shared_.places.enter(w);
+        granted.place = std::move(place);
         self->put(std::move(granted));
     };
     asking.start("place", ask(this, what));

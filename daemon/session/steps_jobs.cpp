@@ -1,3 +1,4 @@
+// The steps of a job's life, and what a restart makes of it. On the store's writing thread.
 #include "session/events.hpp"
 #include "session/steps.hpp"
 #include "store/notifications.hpp"

@@ -1,3 +1,4 @@
+// The steps from a task's start to its end. On the store's writing thread.
 #include "session/events.hpp"
 #include "session/steps.hpp"
 #include "store/notifications.hpp"
@@ -36,6 +37,13 @@ std::vector<store::calls::row> open_calls(connection& db, const opened_task& ope
     if (open.history.empty() || open.history.back().shown.role != "assistant")
         return {};
     return store::calls::of_message(db, open.session.shown.id, open.history.back().shown.seq);
+}
+
+// Whoever was answered that a task is being cancelled has to find it cancelled.
+bool is_cancelled(connection& db, const base::task_id& id)
+{
+    const auto now = store::tasks::find(db, id);
+    return now && now->shown.cancel_requested;
 }
 
 void end_session_work(connection& db, const base::session_id& id)
@@ -82,6 +90,11 @@ std::optional<opened_task> open_task(
         return std::nullopt;
     open.task = std::move(*task);
     open.session = std::move(*session);
+    if (open.resumed && open.task.shown.state == task_state::waiting) {
+        // Its jobs ended with the daemon: there is something to tell, or nothing to wait for.
+        end_waiting(db, open.task);
+        open.task.shown.state = task_state::running;
+    }
     if (!open.resumed) {
         const auto now = base::wall_now();
         if (!store::tasks::start(db, open.task.shown.id, now))
@@ -107,6 +120,8 @@ happened::settled settle(connection& db, const store::tasks::row& task)
     using found = happened::settled::found;
     const auto& shown = task.shown;
     const bool detach = shown.jobs_at_end == jobs_at_end::detach;
+    if (is_cancelled(db, shown.id))
+        return {found::cancelled};
     if (store::notifications::count_messages(db, shown.id) != 0)
         return {found::news};
     if (!detach) {
@@ -175,11 +190,12 @@ void finish_task(connection& db, const store::tasks::row& task, const abandoned&
         row.shown.content = what.pending;
         static_cast<void>(store::messages::append(db, id, row));
     }
+    const auto state = is_cancelled(db, shown.id) ? task_state::cancelled : what.how.state;
     std::optional<proto::api::task_error> error;
-    if (what.how.state == task_state::failed)
+    if (state == task_state::failed)
         error = proto::api::task_error{
             what.how.type, what.how.message, what.how.status, what.how.request_id};
-    if (!store::tasks::finish(db, shown.id, what.how.state, error, base::wall_now()))
+    if (!store::tasks::finish(db, shown.id, state, error, base::wall_now()))
         return;
     end_session_work(db, id);
     if (const auto ended = store::tasks::find(db, shown.id))

@@ -1,3 +1,4 @@
+// The steps of a turn: its request, its reply, its calls. On the store's writing thread.
 #include "base/text.hpp"
 #include "session/events.hpp"
 #include "session/steps.hpp"

@@ -23,7 +23,8 @@ TEST_CASE("a task goes in through the socket, the model is asked over TLS, the a
 TEST_CASE("a background job's result reaches the model before its next request, by itself")
 {
     world w{{.scenario = R"({"conversations":[{"match":{"prompt":"build"},"steps":[
-        {"reply":{"content":[{"type":"tool_use","name":"background_run","input":{"command":"echo built; exit 3"}}]}},
+        {"reply":{"content":[
+         {"type":"tool_use","name":"background_run","input":{"command":"echo built; exit 3"}}]}},
         {"expect":{"tool_results":[{"contains":"started: echo built","is_error":false}]},
          "reply":{"content":[{"type":"text","text":"I wait."}]}},
         {"expect":{"contains":["[bg:","completed: exit 3","| built"]},

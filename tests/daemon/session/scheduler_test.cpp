@@ -105,7 +105,8 @@ TEST_CASE("scheduler: cancelled in the moment of being served, the place is not 
             quitter.cancel();
             co_await quitter.join();
             other.reset();
-            held = co_await places.enter(wish); // hangs if it was lost
+            auto again = co_await places.enter(wish); // hangs if it was lost
+            held = std::move(again);
         }
     });
 }

@@ -17,6 +17,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 namespace agentd::testing {
@@ -114,7 +115,9 @@ http_client::http_client(const std::string& url, const std::string& ca_file)
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))));
+    std::uint16_t port = 0;
+    std::from_chars(url.data() + url.rfind(':') + 1, url.data() + url.size(), port);
+    address.sin_port = htons(port);
     state_->fd.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     REQUIRE(
         ::connect(state_->fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
@@ -153,6 +156,7 @@ http_reply http_client::read_reply(std::string_view method)
         if (reply.is_done())
             break;
         if (!state_->read(patience())) {
+            REQUIRE_MESSAGE(reply.got_some(), "no reply");
             boost::system::error_code failed;
             reply.put_eof(failed);
             REQUIRE_MESSAGE(!failed, "no whole reply: " << failed.message());
@@ -248,8 +252,8 @@ std::optional<std::string> http_client::next_line(std::chrono::milliseconds limi
             if (state_->unread.size() != before)
                 continue;
         }
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-            until - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         if (left.count() <= 0 || !state_->read(left))
             return std::nullopt;
     }

@@ -145,9 +145,9 @@ void world::start_daemon()
     const notify_socket notify{scratch_ / "notify"};
     program daemon;
     daemon.argv = how_.launcher;
-    for (const auto& word : {std::string{agentd_path}, std::string{"--config"},
-             scratch_ / "agentd.toml", std::string{"--socket"}, socket(),
-             std::string{"--state-dir"}, state_folder()})
+    for (const auto& word :
+        {std::string{agentd_path}, std::string{"--config"}, scratch_ / "agentd.toml",
+            std::string{"--socket"}, socket(), std::string{"--state-dir"}, state_folder()})
         daemon.argv.push_back(word);
     daemon.env = {{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", scratch_ / "home"},
         {"ANTHROPIC_API_KEY", std::string{canary}}, {"NOTIFY_SOCKET", scratch_ / "notify"}};
