@@ -12,8 +12,8 @@
 namespace agentd::store::events {
 namespace {
 
-// Events looked at in one call: some tens of ms.
-constexpr std::size_t looked_at = 50'000;
+// Events looked at in one call: about 10 ms.
+constexpr std::size_t looked_at = 20'000;
 
 constexpr std::string_view columns =
     "SELECT seq, type, session, task, owner_uid, time, job, body FROM events ";

@@ -7,9 +7,10 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+
+#include <cerrno>
+#include <cstdio>
 
 namespace agentd::store::schema {
 namespace {

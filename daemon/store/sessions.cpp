@@ -45,8 +45,9 @@ void remove_named(connection& db, std::string_view table, std::string_view sessi
 void remove_parts(connection& db, std::string_view session)
 {
     for (const char* sql : {
-             "DELETE FROM task_labels WHERE (key, value, task) IN (SELECT j.key, j.value, t.n "
-             "FROM tasks t, json_each(t.labels) j WHERE t.session = ?)",
+             // One text of two lines.
+             ("DELETE FROM task_labels WHERE (key, value, task) IN (SELECT j.key, j.value, t.n "
+              "FROM tasks t, json_each(t.labels) j WHERE t.session = ?)"),
              "DELETE FROM task_inputs WHERE task IN (SELECT n FROM tasks WHERE session = ?)",
              "DELETE FROM task_results WHERE task IN (SELECT n FROM tasks WHERE session = ?)",
              "DELETE FROM call_inputs WHERE call IN (SELECT n FROM calls WHERE session = ?)",

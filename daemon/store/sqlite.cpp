@@ -184,6 +184,7 @@ std::int64_t sqlite_connection::number(std::string_view sql)
 std::vector<std::string> sqlite_connection::texts() const
 {
     std::vector<std::string> all;
+    all.reserve(statements_.size());
     for (const auto& [text, stmt] : statements_)
         all.push_back(text);
     return all;

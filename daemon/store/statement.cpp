@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include <errno.h>
+#include <cerrno>
 
 namespace agentd::store {
 namespace {

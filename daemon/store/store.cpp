@@ -7,11 +7,11 @@
 
 #include <fmt/format.h>
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <array>
+#include <cerrno>
 #include <filesystem>
 
 namespace agentd::store {

@@ -1,8 +1,8 @@
 #include "store/thread.hpp"
 
 #include <pthread.h>
-#include <signal.h>
 
+#include <csignal>
 #include <utility>
 
 namespace agentd::store {

@@ -8,9 +8,8 @@
 
 #include <fmt/format.h>
 
-#include <stdlib.h>
-
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 
 namespace {

@@ -16,9 +16,8 @@
 
 #include <doctest/doctest.h>
 
-#include <stdlib.h>
-
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -169,6 +168,7 @@ template <class Things>
 std::vector<std::string> ids_of(const Things& things)
 {
     std::vector<std::string> ids;
+    ids.reserve(things.size());
     for (const auto& thing : things)
         ids.push_back(thing.id.str());
     return ids;

@@ -24,6 +24,7 @@ messages::row message(const std::string& role, const std::string& content, std::
 std::vector<std::int64_t> seqs(const std::vector<messages::row>& rows)
 {
     std::vector<std::int64_t> all;
+    all.reserve(rows.size());
     for (const auto& row : rows)
         all.push_back(row.shown.seq);
     return all;

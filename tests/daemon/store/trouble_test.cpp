@@ -4,13 +4,13 @@
 #include "tests/daemon/store/fixture.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 
 namespace agentd::testing {
 namespace {
