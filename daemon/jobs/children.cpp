@@ -112,6 +112,8 @@ std::vector<pid_t> children::orphans(std::uint64_t mark, std::string_view variab
             const auto carried = mark_of(pid);
             if (carried == mark || (carried == 0 && has_variable(pid, variable)))
                 found.push_back(pid);
+            else if (carried == 0) // its environment goes when it dies
+                reaped = reap_if_dead_locked(pid) || reaped;
         }
         if (!reaped) // else its children came after the list was read
             return found;

@@ -74,6 +74,7 @@ aio::awaitable<> environment::stop_reaping()
 {
     reaping_.cancel();
     co_await reaping_.join();
+    children.sweep();
 }
 
 } // namespace agentd::jobs

@@ -86,7 +86,8 @@ aio::awaitable<outcome> job::run()
         co_await asio::this_coro::throw_if_cancelled(false);
         own.began = base::mono_now();
         own.writing.start("job output", own.log.write());
-        end = co_await own.process.run(std::move(own.what), own.log);
+        auto ran = co_await own.process.run(std::move(own.what), own.log);
+        end = std::move(ran);
         own.log.finish();
         co_await own.writing.join();
         own.over = true;

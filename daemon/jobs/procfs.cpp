@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <array>
@@ -61,6 +62,21 @@ void append_numbers(std::string_view text, std::vector<pid_t>& numbers)
     }
 }
 
+// While a process executes another program its environment reads as empty, for less than a
+// millisecond: it is read again before that is believed.
+std::string environment_of(pid_t pid)
+{
+    constexpr int reads = 300;
+    const auto path = fmt::format("/proc/{}/environ", pid);
+    std::string text;
+    for (int i = 0; i < reads && text.empty(); ++i) {
+        text = read_file(path);
+        if (text.empty())
+            ::sched_yield();
+    }
+    return text;
+}
+
 } // namespace
 
 std::vector<pid_t> children_of_thread(pid_t pid, pid_t thread)
@@ -106,9 +122,8 @@ bool has_variable(pid_t pid, std::string_view variable)
 {
     if (variable.empty())
         return false;
-    std::string_view text;
-    const auto whole = read_file(fmt::format("/proc/{}/environ", pid));
-    text = whole;
+    const auto whole = environment_of(pid);
+    std::string_view text = whole;
     while (!text.empty()) {
         const auto end = text.find('\0');
         if (text.substr(0, end) == variable)

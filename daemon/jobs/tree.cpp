@@ -43,7 +43,9 @@ void tree::look(bool leader_lives)
 
 void tree::look_once(bool leader_lives)
 {
-    members_.clear();
+    // Who was found once stays found until it has died, whatever it does to its marks.
+    const auto dead = [](const member& one) { return has_died(one.pidfd.get()); };
+    std::erase_if(members_, dead);
     settled_ = true;
     if (leader_lives)
         for (const pid_t pid : children_of(leader_.pid))
@@ -52,7 +54,6 @@ void tree::look_once(bool leader_lives)
         add(pid, ::getpid());
     for (std::size_t i = 0; i < members_.size(); ++i) // grows meanwhile
         add_children_of(i);
-    const auto dead = [](const member& one) { return has_died(one.pidfd.get()); };
     if (std::erase_if(members_, dead) != 0)
         settled_ = false;
 }

@@ -24,7 +24,8 @@ namespace {
 
 aio::awaitable<> run_into(jobs::job& one, jobs::outcome* end)
 {
-    *end = co_await one.run();
+    auto ran = co_await one.run();
+    *end = std::move(ran);
 }
 
 aio::awaitable<> run_command(jobs::foreground& commands, jobs::command what, bool* threw)
@@ -120,7 +121,8 @@ TEST_CASE("job: what can be said of it follows its life")
         jobs::outcome end;
         aio::task_group group{with.strand};
         group.spawn("job", run_into(one, &end));
-        co_await testing::until([&] { return one.look().output_bytes == 3; });
+        const auto printed = [&one] { return one.look().output_bytes == 3; };
+        co_await testing::until(printed);
         CHECK(one.look().running);
         CHECK(one.look().pid > 0);
         one.stop(jobs::stopped_by::task_end);
@@ -140,7 +142,8 @@ TEST_CASE("job: cancelling it kills the tree at once, and it ends when that is g
         bool threw = false;
         aio::task_group group{with.strand};
         group.spawn("job", run_aborted(one, &threw));
-        co_await testing::until([&] { return testing::processes_with(mark) == 3; });
+        const auto all_up = [&mark] { return testing::processes_with(mark) == 3; };
+        co_await testing::until(all_up);
         group.cancel();
         co_await group.join();
         CHECK(threw);
@@ -160,7 +163,8 @@ TEST_CASE("foreground: cancelling it gives the tree its grace, and it ends when 
         group.spawn("command", run_command(commands, std::move(what), &threw));
         // Both sleeps have been executed: a shell loses a TERM between fork and exec.
         const auto asleep = std::string{"sleep\0", 6} + mark;
-        co_await testing::until([&] { return testing::processes_with(asleep) == 2; });
+        const auto both = [&asleep] { return testing::processes_with(asleep) == 2; };
+        co_await testing::until(both);
         group.cancel();
         co_await group.join();
         CHECK(threw);
@@ -218,7 +222,8 @@ TEST_CASE("job: one that is queued starts when a place is free, one that is stop
                 with.strand, with.shared, base::new_job_id(), std::move(what), std::move(*turn));
             group.spawn("job", run_into(one, &ends[i]));
         }
-        co_await testing::until([&] { return jobs.front().look().running; });
+        const auto started = [&jobs] { return jobs.front().look().running; };
+        co_await testing::until(started);
         CHECK(jobs.back().look().queued);
         std::next(jobs.begin())->stop(jobs::stopped_by::model);
         std::ofstream{with.folder + "/go"} << "go";

@@ -43,7 +43,8 @@ private:
 TEST_CASE("launch: a command has the descriptors 0, 1 and 2 and no other")
 {
     with_rig([](rig& with) -> aio::awaitable<> {
-        const base::unique_fd inheritable{::open("/dev/null", O_RDONLY)}; // without O_CLOEXEC
+        const base::unique_fd inheritable{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+        ::fcntl(inheritable.get(), F_SETFD, 0);
         const auto end = co_await with.run_foreground("ls /proc/self/fd; readlink /proc/self/fd/0");
         CHECK(end.output.head == "0\n1\n2\n3\n/dev/null\n"); // 3 is ls's own
         const auto same = co_await with.run_foreground(
@@ -99,7 +100,7 @@ TEST_CASE("launch: a session of its own, the workspace, umask 022, a raised OOM 
         const auto& text = end.output.head;
         const auto pid = text.substr(text.rfind('\n', text.size() - 2) + 1);
         const auto number = pid.substr(0, pid.size() - 1);
-        const auto own = std::stoi(testing::read_text("/proc/self/oom_score_adj"));
+        const auto own = testing::number_in("/proc/self/oom_score_adj");
         CHECK(text ==
             with.folder + "\n0022\n" + number + " " + number + " " + number + "\n" +
                 std::to_string(std::min(own + 500, 1000)) + "\n" + pid);
@@ -149,7 +150,8 @@ TEST_CASE("launch: what exec refuses is an error with its reason, and no zombie"
         CHECK(end.reason == "cannot run /bin/sh: Argument list too long");
         CHECK_FALSE(end.exit_code);
         CHECK(testing::own_children() == 0);
-        const auto nul = co_await with.run_job(std::string{"echo a\0b", 8});
+        const std::string text{"echo a\0b", 8};
+        const auto nul = co_await with.run_job(text);
         CHECK(nul.how == jobs::ended::error);
         CHECK(nul.reason == "cannot run a command that contains a NUL");
     });

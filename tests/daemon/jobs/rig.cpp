@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <charconv>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -69,7 +70,7 @@ void run_one_rig(const body& test, jobs::options with, int threads, std::chrono:
         rig all{strand, shared, work, with.spool.folder, workdir.get()};
         std::atomic<bool> ended{false};
         std::exception_ptr failure;
-        asio::co_spawn(strand, run_and_close(test, all), [&](std::exception_ptr e) {
+        asio::co_spawn(strand, run_and_close(test, all), [&failure, &ended](std::exception_ptr e) {
             failure = e;
             ended = true;
         });
@@ -181,9 +182,20 @@ std::size_t open_descriptors()
 aio::awaitable<> until(std::function<bool()> holds)
 {
     const auto last = base::mono_now() + 10s;
-    while (!holds() && base::mono_now() < last)
+    bool held = holds();
+    while (!held && base::mono_now() < last) {
         co_await aio::sleep_for(2ms);
-    CHECK(holds());
+        held = holds();
+    }
+    CHECK(held); // asked once more it may be otherwise
+}
+
+int number_in(const std::string& path)
+{
+    const auto text = read_text(path);
+    int number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
 }
 
 std::string read_text(const std::string& path)

@@ -70,5 +70,7 @@ void with_rig(const body& test, jobs::options with = quick(), int threads = 1,
 aio::awaitable<> until(std::function<bool()> holds);
 
 [[nodiscard]] std::string read_text(const std::string& path);
+// The number a file begins with; 0: none.
+[[nodiscard]] int number_in(const std::string& path);
 
 } // namespace agentd::testing

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 using namespace agentd;
@@ -92,7 +93,8 @@ private:
 
 aio::awaitable<> run_into(jobs::job& one, jobs::outcome* end)
 {
-    *end = co_await one.run();
+    auto ran = co_await one.run();
+    *end = std::move(ran);
 }
 
 // Reads from `offset` to the end of a job's output as a follower does.
@@ -223,7 +225,8 @@ TEST_CASE("spool: a follower sees output as it comes and the end when it ends")
         group.spawn_on(
             aio::make_strand(with.shared.io), "follower", follow(with.shared.spool, id, &text));
         group.spawn("job", run_into(one, &end));
-        co_await testing::until([&] { return text == "one\n"; });
+        const auto has_one = [&text] { return text == "one\n"; };
+        co_await testing::until(has_one);
         std::ofstream{with.folder + "/go"} << "between\n";
         co_await group.join();
         CHECK(text == "one\nbetween\ntwo\n");
@@ -294,11 +297,9 @@ TEST_CASE("spool: a disk that refuses makes a gap; the job goes on, and so does 
 TEST_CASE("spool: a job whose output the disk refuses completes, with all of it a gap")
 {
     with_rig([](rig& with) -> aio::awaitable<> {
-        jobs::outcome end;
-        {
-            const full_disk none;
-            end = co_await with.run_job("yes 0123456789abcde | head -c 1000000; exit 3");
-        }
+        std::optional<full_disk> none{std::in_place};
+        const auto end = co_await with.run_job("yes 0123456789abcde | head -c 1000000; exit 3");
+        none.reset();
         CHECK(end.how == jobs::ended::completed);
         CHECK(end.exit_code == 3);
         CHECK(end.output_bytes == 1'000'000);

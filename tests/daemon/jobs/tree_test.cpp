@@ -51,11 +51,8 @@ aio::awaitable<> check_shape(rig& with, const shape& one, bool as_job)
     const auto mark = testing::marker();
     const auto text = with_marker(one.text, mark);
     const auto began = base::mono_now();
-    jobs::outcome end;
-    if (as_job)
-        end = co_await with.run_job(text);
-    else
-        end = co_await with.run_foreground(text);
+    auto running = as_job ? with.run_job(text) : with.run_foreground(text);
+    const auto end = co_await std::move(running);
     CHECK(testing::processes_with(mark) == 0);
     CHECK(base::elapsed_since(began) < 5s);
     CHECK(end.how == jobs::ended::completed);
@@ -67,9 +64,29 @@ aio::awaitable<> check_shape(rig& with, const shape& one, bool as_job)
 
 aio::awaitable<> stop_soon(jobs::job& one, const std::string& mark, std::size_t processes)
 {
-    const auto up = [&] { return testing::processes_with(mark) >= processes; };
+    const auto up = [&mark, processes] { return testing::processes_with(mark) >= processes; };
     co_await testing::until(up);
     one.stop(jobs::stopped_by::model);
+}
+
+// Opens the output of the process whose number is in `file`, then removes that.
+aio::awaitable<> hold_pipe(std::string file, base::unique_fd* held)
+{
+    const auto written = [&file] { return testing::read_text(file).ends_with('\n'); };
+    co_await testing::until(written);
+    const auto path = "/proc/" + std::to_string(testing::number_in(file)) + "/fd/1";
+    held->reset(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    ::unlink(file.c_str());
+}
+
+// Goes on when the shell is our only child again, and lets it end.
+aio::awaitable<> see_reaped(std::string file)
+{
+    const auto there = [&file] { return ::access(file.c_str(), F_OK) == 0; };
+    co_await testing::until(there);
+    const auto alone = [] { return testing::own_children() == 1; };
+    co_await testing::until(alone);
+    ::unlink(file.c_str());
 }
 
 } // namespace
@@ -77,17 +94,18 @@ aio::awaitable<> stop_soon(jobs::job& one, const std::string& mark, std::size_t 
 TEST_CASE("tree: the observer finds a planted orphan")
 {
     const auto mark = testing::marker();
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
     const pid_t child = ::fork();
     if (child == 0) {
         ::execlp("sleep", "sleep", mark.c_str(), nullptr);
         ::_exit(127);
     }
-    std::size_t found = 0;
-    for (int i = 0; i < 1000 && found == 0; ++i) {
-        found = testing::processes_with(mark);
-        ::usleep(1000);
-    }
-    CHECK(found == 1);
+    ::close(ends[1]);
+    char none = 0;
+    CHECK(::read(ends[0], &none, 1) == 0); // closed by exec
+    ::close(ends[0]);
+    CHECK(testing::processes_with(mark) == 1);
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
     CHECK(testing::processes_with(mark) == 0);
@@ -200,13 +218,7 @@ TEST_CASE("tree: somebody outside who holds the pipe delays the end by the drain
         jobs::job one{with.strand, with.shared, base::new_job_id(), std::move(what), jobs::place{}};
         aio::task_group group{with.strand};
         base::unique_fd held;
-        auto hold = [&]() -> aio::awaitable<> {
-            co_await testing::until([&] { return testing::read_text(go).size() > 1; });
-            const auto pid = std::stoi(testing::read_text(go));
-            held.reset(::open(("/proc/" + std::to_string(pid) + "/fd/1").c_str(), O_WRONLY));
-            ::unlink(go.c_str());
-        };
-        group.spawn("holder", hold());
+        group.spawn("holder", hold_pipe(go, &held));
         const auto end = co_await one.run();
         CHECK(held);
         CHECK(end.how == jobs::ended::completed);
@@ -224,12 +236,7 @@ TEST_CASE("tree: orphans that end by themselves are reaped while the job runs")
                                  "touch done; while [ -e done ]; do sleep 0.01; done");
         jobs::job one{with.strand, with.shared, base::new_job_id(), std::move(what), jobs::place{}};
         aio::task_group group{with.strand};
-        auto watch = [&]() -> aio::awaitable<> {
-            co_await testing::until([&] { return ::access(done.c_str(), F_OK) == 0; });
-            co_await testing::until([] { return testing::own_children() == 1; });
-            ::unlink(done.c_str());
-        };
-        group.spawn("watch", watch());
+        group.spawn("watch", see_reaped(done));
         const auto end = co_await one.run();
         CHECK(end.exit_code == 0);
         CHECK(end.leftovers == 0);
