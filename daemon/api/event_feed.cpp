@@ -67,7 +67,7 @@ aio::awaitable<base::result<>> event_feed::catch_up()
             next_beat_ = base::mono_now() + what_.heartbeat;
         }
         auto sent = co_await flush();
-        if (!sent || page->items.size() < limits::event_page)
+        if (!sent || page->reached >= page->newest)
             co_return sent;
     }
     co_return base::result<>{};

@@ -47,7 +47,7 @@ public:
 // A piece of the stored history, read in one go.
 struct history_page {
     std::vector<proto::api::event> items; // oldest first
-    // Everything up to here has been looked at; `newest` when the page was not full.
+    // Everything up to here has been looked at; a page may be short, or empty, before `newest`.
     base::event_seq reached = 0;
     base::event_seq oldest = 0; // of all that is kept; 0: nothing is
     base::event_seq newest = 0; // ever given out and committed before the read

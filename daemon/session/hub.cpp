@@ -168,8 +168,6 @@ aio::awaitable<base::result<history_page>> hub::history(
         page.items = store::events::page(db, after, which, limit, page.reached);
         page.oldest = store::events::oldest(db);
         page.newest = store::events::newest(db);
-        if (page.items.size() < limit)
-            page.reached = page.newest;
         return page;
     };
     auto page = co_await db_.read(std::move(read));
