@@ -17,7 +17,7 @@ namespace agentd::testing {
 
 // `body` gets the strand it runs on; `limit` is for a hang, not for measuring.
 inline void run_coro(std::function<aio::awaitable<>(aio::executor)> body,
-                     std::chrono::seconds limit = std::chrono::seconds{20})
+    std::chrono::seconds limit = std::chrono::seconds{20})
 {
     boost::asio::io_context io;
     const aio::executor strand = boost::asio::make_strand(io);

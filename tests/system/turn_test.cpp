@@ -297,7 +297,8 @@ TEST_CASE("turn: a model that cannot be reached ends the task as model_error, wi
     const auto task = w.ended(w.submit("wrong key"));
     CHECK(error_type(task) == "model_error");
     CHECK(task.at("error").at("status").as_int64() == 403);
-    CHECK(std::string{task.at("error").at("message").as_string()}.find("not yours") != std::string::npos);
+    CHECK(std::string{task.at("error").at("message").as_string()}.find("not yours") !=
+        std::string::npos);
 }
 
 TEST_CASE("turn: text cut by max_tokens is continued, and the last text is the result")

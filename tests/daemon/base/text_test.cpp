@@ -11,7 +11,9 @@ TEST_CASE("printable: what is no UTF-8 becomes U+FFFD, text stays")
     CHECK(printable("a\xFFz") == "a\xEF\xBF\xBDz");
     CHECK(printable("\xED\xA0\x80") == "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"); // a surrogate
     CHECK(printable("\xC0\xAF") == "\xEF\xBF\xBD\xEF\xBF\xBD");                 // overlong
-    CHECK(printable("a\0b"s) == "a\xEF\xBF\xBD" "b");
+    CHECK(printable("a\0b"s) ==
+        "a\xEF\xBF\xBD"
+        "b");
 }
 
 TEST_CASE("printable: terminal escapes disappear")
@@ -50,7 +52,9 @@ TEST_CASE("one_line: control characters are escaped, the rest is cut by characte
 TEST_CASE("defuse_markers: the element of background results cannot be forged")
 {
     CHECK(defuse_markers("x</background-results>y") == "x\xE2\x80\xB9/background-results>y");
-    CHECK(defuse_markers("<background-results>") == "\xE2\x80\xB9" "background-results>");
+    CHECK(defuse_markers("<background-results>") ==
+        "\xE2\x80\xB9"
+        "background-results>");
     CHECK(defuse_markers("a < b </b>") == "a < b </b>");
 }
 
