@@ -38,6 +38,8 @@ attempt_failure connect_failure(const base::error& why)
 // A server may quote what it was sent.
 void redact(std::string& text, const std::string& secret)
 {
+    if (secret.empty())
+        return;
     for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
         text.replace(at, secret.size(), "[credential]");
 }
@@ -108,7 +110,8 @@ aio::awaitable<outcome> asking::run()
 
 aio::awaitable<bool> asking::recover(attempt_failure& why)
 {
-    redact(why.told.message, at_->configured().key.value);
+    for (auto* text : {&why.told.type, &why.told.message, &why.told.request_id})
+        redact(*text, at_->configured().key.value);
     note(why);
     overloads_ = is_overload(why) ? overloads_ + 1 : 0;
     auto next = policy_.on_failure(why, base::mono_now(), random_share());
@@ -197,11 +200,16 @@ aio::awaitable<asking::attempt_result> asking::send_over(connection_ptr over)
         co_return co_await send_over(nullptr);
     if (end.reusable)
         origin::give_back(at_, std::move(over));
-    for (const auto& remark : reader.remarks())
+    for (auto remark : reader.remarks()) {
+        redact(remark, at_->configured().key.value);
         log::debug("model.odd_reply", {}, "{}", remark);
+    }
     auto made = reader.result(end);
-    if (made)
+    if (made) {
         at_->credential_was(true);
+        for (auto* text : {&made->request_id, &made->model, &made->refusal_explanation})
+            redact(*text, at_->configured().key.value);
+    }
     co_return made;
 }
 
