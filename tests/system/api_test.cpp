@@ -16,17 +16,17 @@ using namespace agentd::testing;
 
 namespace {
 
-// The calls of the contract, one a line in its own words; {T}, {S}, {J} stand for ids.
 constexpr std::string_view no_task = "t_aaaaaaaaaa", no_session = "s_aaaaaaaaaa",
                            no_job = "0000beef";
 
 std::string working_scenario()
 {
-    return scenario({conversation("build",
-                        {step({background("printf 'one\\ntwo\\nthree\\n'; exec sleep 600")}),
-                            step({say("I wait.")}), step({say("Built.")})}),
-                        conversation("hold", {step({say("Held.")}, {{"reply", {{"hold", "h"}}}}),
-                                                 step({say("Done.")})})},
+    return scenario(
+        {conversation("build",
+             {step({background("printf 'one\\ntwo\\nthree\\n'; exec sleep 600")}),
+                 step({say("I wait.")}), step({say("Built.")})}),
+            conversation("hold",
+                {step({say("Held.")}, {{"reply", {{"hold", "h"}}}}), step({say("Done.")})})},
         hello_to_all());
 }
 
@@ -47,10 +47,13 @@ void expect_id_errors(world& w, const std::string& method, const std::string& be
     const std::string& after, std::string_view missing, const std::string& ambiguous,
     const std::string& body = {})
 {
-    expect_all(w, {{method, before + "x" + after, 400, "bad_id", body},
-                      {method, before + std::string{missing} + after, 404, "not_found", body}});
+    const bool in_query = before.find('?') != std::string::npos;
+    expect_all(w,
+        {{method, before + "x" + after, 400, in_query ? "invalid_parameter" : "bad_id", body},
+            {method, before + std::string{missing} + after, 404, "not_found", body}});
     auto client = w.connect();
-    const auto several = expect(client, {method, before + ambiguous + after, 409, "ambiguous_id", body});
+    const auto several =
+        expect(client, {method, before + ambiguous + after, 409, "ambiguous_id", body});
     if (several.status == 409)
         CHECK(js::parse(several.body).at("candidates").as_array().size() == 2);
 }
@@ -64,9 +67,14 @@ TEST_CASE("api: every call that looks answers 200 while a task works and after i
     w.await_event("task.waiting", task);
     const auto session = session_of(w, task);
     const auto job = jobs_of(w, task).at(0);
+    auto reader = w.connect(); // until all of it is there
+    REQUIRE(reader.open_stream("/v1/jobs/" + job + "/output?follow=1").status == 200);
+    for (const char* line : {"one", "two", "three"})
+        CHECK(reader.next_line(patience()) == line);
     expect_all(w,
         {{"GET", "/v1/tasks"},
-            {"GET", "/v1/tasks?state=waiting,running&state=queued&session_id=" + session +
+            {"GET",
+                "/v1/tasks?state=waiting,running&state=queued&session_id=" + session +
                     "&label=ticket%3D4711&limit=5"},
             {"GET", "/v1/tasks/" + task}, {"GET", "/v1/tasks/" + task.substr(0, 8)},
             {"GET", "/v1/tasks/" + task + "/wait?timeout_s=0"}, {"GET", "/v1/sessions?limit=1"},
@@ -136,27 +144,33 @@ TEST_CASE("api: a task is cancelled, steered, and told once however often the sa
     expect(client, {"POST", "/v1/tasks/" + task + "/cancel", 200, ""});
     js::object order{{"prompt", "greet"}, {"workdir", w.workspace()}};
     const auto made = expect(client, {"POST", "/v1/tasks", 202, "", js::serialize(order), key});
-    CHECK(expect(client, {"POST", "/v1/tasks", 202, "", js::serialize(order), key}).body == made.body);
+    CHECK(expect(client, {"POST", "/v1/tasks", 202, "", js::serialize(order), key}).body ==
+        made.body);
     order["priority"] = 1;
     expect(client, {"POST", "/v1/tasks", 422, "key_reused", js::serialize(order), key});
 }
 
 TEST_CASE("api: ids that are none, that are nobody's and that several things begin with")
 {
-    world w{{.scenario = scenario({conversation("build", {step({background("echo a"), background("echo b")}),
-                                                  step({say("I wait.")}), step({say("Built.")}), step({say("Built.")})})},
-        hello_to_all())}};
+    world w{{.scenario = scenario(
+                 {conversation("build",
+                     {step({background("echo a"), background("echo b")}), step({say("I wait.")}),
+                         step({say("Built.")}), step({say("Built.")})})},
+                 hello_to_all())}};
     const auto first = w.submit("build it"), second = w.submit("greet");
     w.ended(first);
     w.ended(second);
     const auto jobs = jobs_of(w, first);
     CHECK(w.stop_daemon(SIGTERM) == 0);
-    const auto rename = [](const std::string& table, const std::string& from, const std::string& to) {
+    const auto rename = [](const std::string& table, const std::string& from,
+                            const std::string& to) {
         return "UPDATE " + table + " SET id='" + to + "' WHERE id='" + from + "';";
     };
-    edit_state(w, rename("jobs", jobs.at(0), "abcd0001") + rename("jobs", jobs.at(1), "abcd0002") +
+    edit_state(w,
+        rename("jobs", jobs.at(0), "abcd0001") + rename("jobs", jobs.at(1), "abcd0002") +
             rename("tasks", first, "t_zzzzzzzzz2") + rename("tasks", second, "t_zzzzzzzzz3") +
-            "UPDATE sessions SET id='s_zzzzzzzzz' || (n + 1);" "DELETE FROM events WHERE seq < 4;");
+            "UPDATE sessions SET id='s_zzzzzzzzz' || (n + 1);"
+            "DELETE FROM events WHERE seq < 4;");
     w.start_daemon();
     const auto text = json_text("text", "x");
     expect_id_errors(w, "GET", "/v1/tasks/", "", no_task, "t_zz");
@@ -200,11 +214,13 @@ TEST_CASE("api: full queues are 429 and say when to come again")
     w.await_model("held=h");
     const auto queued = w.submit("greet");
     auto client = w.connect();
-    const auto refused = expect(client, {"POST", "/v1/tasks", 429, "too_many_tasks", R"({"prompt":"x"})"});
+    const auto refused =
+        expect(client, {"POST", "/v1/tasks", 429, "too_many_tasks", R"({"prompt":"x"})"});
     CHECK(!refused.header("Retry-After").empty());
     const auto path = "/v1/tasks/" + queued + "/messages";
     for (int i = 0; i < 100; ++i)
-        REQUIRE(client.call("POST", path, json_text("text", "m" + std::to_string(i))).status == 202);
+        REQUIRE(
+            client.call("POST", path, json_text("text", "m" + std::to_string(i))).status == 202);
     const auto full =
         expect(client, {"POST", path, 429, "too_many_messages", json_text("text", "one more")});
     CHECK(!full.header("Retry-After").empty());
@@ -221,30 +237,37 @@ TEST_CASE("api: texts beyond their bound are 413")
     const std::string large((1U << 20) + 1, 'x');
     expect_all(w,
         {{"POST", "/v1/tasks", 413, "too_large", json_text("prompt", large)},
-            {"POST", "/v1/tasks/" + task + "/messages", 413, "too_large", json_text("text", large)}});
+            {"POST", "/v1/tasks/" + task + "/messages", 413, "too_large",
+                json_text("text", large)}});
 }
 
 TEST_CASE("api: a daemon that stops takes nothing new and still shows and cancels")
 {
-    world w{{.scenario = scenario({conversation("build",
+    world w{
+        {.scenario = scenario(
+             {conversation("build",
                  {step({background("trap '' TERM; echo $$ > pid; while :; do sleep 0.1; done")}),
-                     step({say("I wait.")})})}, hello_to_all()),
-        .config = "jobs.grace_s = 600\n"}};
+                     step({say("I wait.")})})},
+             hello_to_all()),
+            .config = "jobs.grace_s = 600\n"}};
     const auto task = w.submit("build it");
     w.await_event("task.waiting", task);
     std::string pid;
     while ((pid = read_file(w.workspace() + "/pid")).empty() || pid.back() != '\n')
         w.call("GET", "/v1/health");
     auto client = w.connect(), follower = w.connect();
-    REQUIRE(follower.open_stream("/v1/events?after=now&follow=1&types=daemon.stopping").status == 200);
+    REQUIRE(
+        follower.open_stream("/v1/events?after=now&follow=1&types=daemon.stopping").status == 200);
     expect(client, {"GET", "/v1/health"});
     w.daemon().signal(SIGTERM);
     REQUIRE(follower.next_line(patience()));
-    const auto refused = expect(client, {"POST", "/v1/tasks", 503, "draining", R"({"prompt":"x"})"});
+    const auto refused =
+        expect(client, {"POST", "/v1/tasks", 503, "draining", R"({"prompt":"x"})"});
     CHECK(!refused.header("Retry-After").empty());
     expect(client,
         {"POST", "/v1/tasks/" + task + "/messages", 503, "draining", json_text("text", "x")});
-    CHECK(js::parse(expect(client, {"GET", "/v1/health"}).body).at("status").as_string() == "draining");
+    CHECK(js::parse(expect(client, {"GET", "/v1/health"}).body).at("status").as_string() ==
+        "draining");
     expect(client, {"GET", "/v1/tasks/" + task});
     ::kill(static_cast<pid_t>(std::stol(pid)), SIGKILL);
     CHECK(w.daemon().wait(patience()) == 0);

@@ -108,7 +108,8 @@ std::vector<bad_body> no_objects()
              R"({"prompt":"\ud800"})", R"({"prompt":"a","prompt":"b"})", "\xEF\xBB\xBF{}",
              "{\"prompt\":\"a\nb\"}"})
         rows.push_back({body, 400, ""});
-    rows.push_back({with("\"labels\":" + std::string(5000, '[') + std::string(5000, ']')), 400, ""});
+    rows.push_back(
+        {with("\"labels\":" + std::string(5000, '[') + std::string(5000, ']')), 400, ""});
     return rows;
 }
 
@@ -141,17 +142,20 @@ TEST_CASE("bad input: each field of a submit wrong in turn is refused by its nam
 
 TEST_CASE("bad input: messages and keys")
 {
-    world w{{.scenario = scenario({conversation("hold", {step({say("x")}, {{"reply", {{"hold", "h"}}}})})})}};
+    world w{{.scenario = scenario(
+                 {conversation("hold", {step({say("x")}, {{"reply", {{"hold", "h"}}}})})})}};
     const auto task = w.submit("hold it");
     const auto path = "/v1/tasks/" + task + "/messages";
     auto client = w.connect();
-    for (const bad_body& row : std::vector<bad_body>{{"{}", 422, "text"}, {R"({"text":5})", 422, "text"},
-             {R"({"text":""})", 422, "text"}, {R"({"text":"  "})", 422, "text"},
-             {R"({"text":"x","more":1})", 422, "more"}, {"[]", 400, ""}, {"", 400, ""}})
+    for (const bad_body& row :
+        std::vector<bad_body>{{"{}", 422, "text"}, {R"({"text":5})", 422, "text"},
+            {R"({"text":""})", 422, "text"}, {R"({"text":"  "})", 422, "text"},
+            {R"({"text":"x","more":1})", 422, "more"}, {"[]", 400, ""}, {"", 400, ""}})
         expect_refused(client, path, row);
-    for (const std::string key : {x_times(256), std::string{"two words"}, std::string{"\xc3\xa4"}})
+    for (const std::string& key : {x_times(256), std::string{"two words"}, std::string{"\xc3\xa4"}})
         for (const auto& target : {path, std::string{"/v1/tasks"}}) {
-            const auto reply = client.call("POST", target, R"({"text":"x"})", {{"Idempotency-Key", key}});
+            const auto reply =
+                client.call("POST", target, R"({"text":"x"})", {{"Idempotency-Key", key}});
             CHECK(reply.status == 422);
             CHECK(field_of(reply) == "Idempotency-Key");
         }
@@ -171,31 +175,33 @@ TEST_CASE("bad input: what is no id is 400, what is nobody's 404")
             rows.push_back({"GET", "/v1/" + kind + id, 404, "not_found"});
     rows.push_back({"GET", "/v1/tasks/" + x_times(4000), 404, "not_found"});
     for (const std::string broken : {"%", "%0", "%zz", "%00", "%ff", "t_aaaa%0"})
-        rows.push_back({"GET", "/v1/tasks/" + broken, 400, "malformed_http"});
+        expect_all(w, {{"GET", "/v1/tasks/" + broken, 400, "malformed_http"}}); // then it closes
     expect_all(w, rows);
 }
 
 TEST_CASE("bad input: query parameters are refused by their names")
 {
-    world w{{.scenario = scenario({conversation("build", {step({background("echo x")}), step({say("I wait.")}),
-                                                  step({say("Built.")})})})}};
+    world w{{.scenario = scenario({conversation("build",
+                 {step({background("echo x")}), step({say("I wait.")}), step({say("Built.")})})})}};
     const auto task = w.submit("build it");
     w.ended(task);
-    const auto wait = "/v1/tasks/" + task + "/wait", output = "/v1/jobs/" + jobs_of(w, task).at(0) + "/output";
+    const auto wait = "/v1/tasks/" + task + "/wait",
+               output = "/v1/jobs/" + jobs_of(w, task).at(0) + "/output";
     const std::vector<std::pair<std::string, std::string>> rows{{"/v1/tasks?limit=0", "limit"},
-        {"/v1/tasks?limit=201", "limit"}, {"/v1/tasks?limit=x", "limit"}, {"/v1/tasks?limit=", "limit"},
-        {"/v1/tasks?limit=1&limit=2", "limit"}, {"/v1/tasks?limit=-1", "limit"},
-        {"/v1/tasks?limit=1e1", "limit"}, {"/v1/tasks?limit=99999999999999999999", "limit"},
-        {"/v1/tasks?state=purple", "state"}, {"/v1/tasks?state=queued,purple", "state"},
-        {"/v1/tasks?label=novalue", "label"}, {"/v1/tasks?label=K%3Dv", "label"},
-        {"/v1/tasks?colour=red", "colour"}, {"/v1/jobs?state=waiting", "state"},
-        {"/v1/sessions?limit=0", "limit"}, {wait + "?timeout_s=-1", "timeout_s"},
-        {wait + "?timeout_s=601", "timeout_s"}, {wait + "?timeout_s=soon", "timeout_s"},
-        {output + "?offset=-1", "offset"}, {output + "?limit=0", "limit"},
-        {output + "?tail_lines=x", "tail_lines"}, {output + "?tail_lines=1&offset=1", "tail_lines"},
-        {output + "?follow=maybe", "follow"}, {"/v1/events?after=-1", "after"},
-        {"/v1/events?after=yesterday", "after"}, {"/v1/events?limit=0", "limit"},
-        {"/v1/events?follow=maybe", "follow"}, {"/v1/events?after=1&after=2", "after"}};
+        {"/v1/tasks?limit=201", "limit"}, {"/v1/tasks?limit=x", "limit"},
+        {"/v1/tasks?limit=", "limit"}, {"/v1/tasks?limit=1&limit=2", "limit"},
+        {"/v1/tasks?limit=-1", "limit"}, {"/v1/tasks?limit=1e1", "limit"},
+        {"/v1/tasks?limit=99999999999999999999", "limit"}, {"/v1/tasks?state=purple", "state"},
+        {"/v1/tasks?state=queued,purple", "state"}, {"/v1/tasks?label=novalue", "label"},
+        {"/v1/tasks?label=K%3Dv", "label"}, {"/v1/tasks?colour=red", "colour"},
+        {"/v1/jobs?state=waiting", "state"}, {"/v1/sessions?limit=0", "limit"},
+        {wait + "?timeout_s=-1", "timeout_s"}, {wait + "?timeout_s=601", "timeout_s"},
+        {wait + "?timeout_s=soon", "timeout_s"}, {output + "?offset=-1", "offset"},
+        {output + "?limit=0", "limit"}, {output + "?tail_lines=x", "tail_lines"},
+        {output + "?tail_lines=1&offset=1", "tail_lines"}, {output + "?follow=maybe", "follow"},
+        {"/v1/events?after=-1", "after"}, {"/v1/events?after=yesterday", "after"},
+        {"/v1/events?limit=0", "limit"}, {"/v1/events?follow=maybe", "follow"},
+        {"/v1/events?after=1&after=2", "after"}};
     for (const auto& [target, field] : rows) {
         const auto reply = w.call("GET", target);
         CHECK_MESSAGE(reply.status == 400, target << ": " << reply.status << " " << reply.body);
@@ -204,16 +210,16 @@ TEST_CASE("bad input: query parameters are refused by their names")
     const auto seen = w.call("GET", "/v1/events", {}, {{"Last-Event-ID", "x"}});
     CHECK(seen.status == 400);
     CHECK(field_of(seen) == "Last-Event-ID");
-    CHECK(w.call("GET", "/v1/tasks?state=%zz").status == 400);
+    CHECK(w.connect().call("GET", "/v1/tasks?state=%zz").status == 400);
 }
 
 TEST_CASE("bad input: unknown paths are 404, other methods 405 with those there are")
 {
     world w{{.scenario = scenario({}, hello_to_all())}};
     std::vector<call_row> rows;
-    for (const std::string path : {"/", "/v1", "/v1/", "/v2/tasks", "/v1/tasks/", "/v1//tasks", "/v1/Tasks",
-             "/v1/tasks/t_aaaa/kill", "/v1/tasks/t_aaaa/wait/longer", "/v1/jobs/abcd/cancel", "/metrics/x",
-             "/../v1/health", "/v1/health%2f"})
+    for (const std::string path : {"/", "/v1", "/v1/", "/v2/tasks", "/v1/tasks/", "/v1//tasks",
+             "/v1/Tasks", "/v1/tasks/t_aaaa/kill", "/v1/tasks/t_aaaa/wait/longer",
+             "/v1/jobs/abcd/cancel", "/metrics/x", "/../v1/health", "/v1/health%2f"})
         rows.push_back({"GET", path, 404, "unknown_path"});
     for (const std::string method : {"PUT", "PATCH", "DELETE", "OPTIONS"})
         rows.push_back({method, "/v1/tasks", 405, "method_not_allowed"});
@@ -225,6 +231,8 @@ TEST_CASE("bad input: unknown paths are 404, other methods 405 with those there 
     const auto put = w.call("PUT", "/v1/tasks");
     CHECK(put.header("Allow").find("GET") != std::string::npos);
     CHECK(put.header("Allow").find("POST") != std::string::npos);
-    CHECK(w.call("HEAD", "/v1/tasks").status == 405);
+    auto client = w.connect();
+    client.send_raw("HEAD /v1/tasks HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(client.read_reply("HEAD").status == 405);
     CHECK(w.call("GET", "/v1/health").status == 200);
 }

@@ -14,7 +14,8 @@ constexpr std::size_t hundred_mb = 100'000'000;
 
 std::string post(const std::string& headers)
 {
-    return "POST /v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + headers + "\r\n";
+    return "POST /v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + headers +
+        "\r\n";
 }
 
 std::string chunk(const std::string& text)
@@ -39,7 +40,8 @@ TEST_CASE("broken http: what is no request is 400 or ends the connection, and no
     for (const auto& bytes : {"garbage\r\n\r\n"s, "GET\r\n\r\n"s, "GET /v1/health\r\n\r\n"s,
              "GET /v1/health HTTP/9.9\r\n\r\n"s, "GET /v1/health HTTP/1.1 x\r\n\r\n"s,
              "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"s, "\0\0\0\0\r\n\r\n"s,
-             "GET /v1/health HTTP/1.1\r\nno colon\r\n\r\n"s, "GET /v1/health HTTP/1.1\r\n: x\r\n\r\n"s,
+             "GET /v1/health HTTP/1.1\r\nno colon\r\n\r\n"s,
+             "GET /v1/health HTTP/1.1\r\n: x\r\n\r\n"s,
              "GET /v1/health HTTP/1.1\r\nA: b\0c\r\n\r\n"s, "GET /v1/ health HTTP/1.1\r\n\r\n"s,
              "GET http://x/v1/health HTTP/1.1\r\n\r\n"s, "GET /%zz HTTP/1.1\r\n\r\n"s,
              post("Content-Length: -1\r\n"), post("Content-Length: x\r\n"),
@@ -62,9 +64,10 @@ TEST_CASE("broken http: what is no request is 400 or ends the connection, and no
 TEST_CASE("broken http: clients that leave in the middle leave nothing behind")
 {
     world w{{.scenario = scenario({}, hello_to_all())}};
-    for (const auto& bytes : {std::string{}, std::string{"GE"}, std::string{"GET /v1/health HTTP/1.1\r\n"},
-             post("Content-Length: 500\r\n") + R"({"prompt":)",
-             post("Transfer-Encoding: chunked\r\n") + "5\r\nab"})
+    for (const auto& bytes :
+        {std::string{}, std::string{"GE"}, std::string{"GET /v1/health HTTP/1.1\r\n"},
+            post("Content-Length: 500\r\n") + R"({"prompt":)",
+            post("Transfer-Encoding: chunked\r\n") + "5\r\nab"})
         for (int i = 0; i < 20; ++i)
             w.connect().send_raw(bytes);
     CHECK(serves(w));
@@ -81,8 +84,10 @@ TEST_CASE("broken http: a head beyond its bound is 431, whether it ends or not")
     world w{{.scenario = scenario({}, hello_to_all())}};
     auto client = w.connect();
     const std::string value(70'000, 'x');
-    CHECK(problem_of(client.call("GET", "/v1/health", {}, {{"X-Large", value}})) == "header_too_large");
-    for (const auto& begin : {std::string{"GET /v1/health HTTP/1.1\r\nX: "}, std::string{"GET /"}}) {
+    CHECK(problem_of(client.call("GET", "/v1/health", {}, {{"X-Large", value}})) ==
+        "header_too_large");
+    for (const auto& begin :
+        {std::string{"GET /v1/health HTTP/1.1\r\nX: "}, std::string{"GET /"}}) {
         auto endless = w.connect();
         endless.send_raw(begin + std::string(1U << 20, 'a'));
         const auto reply = endless.read_reply();
@@ -104,7 +109,8 @@ TEST_CASE("broken http: requests written at once are answered in their order")
     const std::string get = " HTTP/1.1\r\nHost: x\r\n\r\n";
     const std::string body = R"({"prompt":"greet"})";
     client.send_raw("\r\n\r\nGET /v1/health" + get + "GET /nowhere" + get +
-        post("Content-Length: " + std::to_string(body.size()) + "\r\n") + body + "GET /v1/info" + get);
+        post("Content-Length: " + std::to_string(body.size()) + "\r\n") + body + "GET /v1/info" +
+        get);
     CHECK(client.read_reply().status == 200);
     CHECK(client.read_reply().status == 404);
     CHECK(client.read_reply().status == 202);
@@ -124,12 +130,14 @@ TEST_CASE("broken http: a body may come in chunks, byte by byte, or after 100 Co
     for (const char c : pieces)
         client.send_raw(std::string_view{&c, 1});
     CHECK(client.read_reply().status == 202);
-    client.send_raw(post("Expect: 100-continue\r\nContent-Length: " + std::to_string(body.size()) + "\r\n"));
+    client.send_raw(
+        post("Expect: 100-continue\r\nContent-Length: " + std::to_string(body.size()) + "\r\n"));
     CHECK(client.read_reply("HEAD").status == 100);
     client.send_raw(body);
     CHECK(client.read_reply().status == 202);
     auto odd = w.connect();
-    CHECK(problem_of(odd.call("GET", "/v1/health", {}, {{"Expect", "a-miracle"}})) == "expectation_failed");
+    CHECK(problem_of(odd.call("GET", "/v1/health", {}, {{"Expect", "a-miracle"}})) ==
+        "expectation_failed");
 }
 
 TEST_CASE("broken http: a body of 100 MB is 413 before it is read, and takes no memory")

@@ -39,11 +39,12 @@ TEST_CASE("permissions: another uid gets 403 for whatever it asks")
         return w.connect();
     };
     auto client = foreign();
-    for (const call_row& row : {call_row{"POST", "/v1/tasks", 403, "forbidden", R"({"prompt":"x"})"},
-             call_row{"GET", "/v1/tasks/" + task, 403, "forbidden"},
-             call_row{"GET", "/v1/events?follow=1", 403, "forbidden"},
-             call_row{"GET", "/v1/health", 403, "forbidden"},
-             call_row{"GET", "/nowhere", 403, "forbidden"}})
+    for (const call_row& row :
+        {call_row{"POST", "/v1/tasks", 403, "forbidden", R"({"prompt":"x"})"},
+            call_row{"GET", "/v1/tasks/" + task, 403, "forbidden"},
+            call_row{"GET", "/v1/events?follow=1", 403, "forbidden"},
+            call_row{"GET", "/v1/health", 403, "forbidden"},
+            call_row{"GET", "/nowhere", 403, "forbidden"}})
         expect(client, row);
     CHECK(w.ended(task).at("state").as_string() == "succeeded");
 }
@@ -69,10 +70,11 @@ TEST_CASE("permissions: a command of the daemon gets 403, also without its envir
     // Its parent has ended, its session is its own, its environment is empty.
     const std::string detached = "(env -i PATH=/usr/bin:/bin setsid sh -c 'sleep 0.2; " + ask +
         " > part; mv part told' &); while ! test -e told; do sleep 0.05; done; cat told";
-    world w{{.scenario = scenario({conversation("ask",
-        {step({use("bash", {{"command", ask}}),
-             use("bash", {{"command", "env -i PATH=/usr/bin:/bin " + ask}})}),
-            step({background(detached)}), step({say("I wait.")}), step({say("Asked.")})})})}};
+    world w{
+        {.scenario = scenario({conversation("ask",
+             {step({use("bash", {{"command", ask}}),
+                  use("bash", {{"command", "env -i PATH=/usr/bin:/bin " + ask}})}),
+                 step({background(detached)}), step({say("I wait.")}), step({say("Asked.")})})})}};
     const auto task = w.submit("ask yourself");
     CHECK(w.ended(task).at("state").as_string() == "succeeded");
     const auto session = std::string{w.task(task).at("session_id").as_string()};

@@ -41,8 +41,8 @@ http_reply expect(http_client& by, const call_row& what)
 {
     auto reply = by.call(what.method, what.target, what.body, what.headers);
     CHECK_MESSAGE(reply.status == what.status,
-        what.method << " " << what.target << " " << what.body.substr(0, 200) << ": "
-                    << reply.status << " " << reply.body.substr(0, 500));
+        what.method << " " << what.target << " " << what.body.substr(0, 200) << ": " << reply.status
+                    << " " << reply.body.substr(0, 500));
     CHECK_MESSAGE(problem_of(reply) == what.problem,
         what.method << " " << what.target << ": " << reply.body.substr(0, 500));
     return reply;
@@ -99,8 +99,8 @@ void edit_state(world& w, const std::string& sql)
     sqlite3_close(db);
 }
 
-program_end run_program(std::vector<std::string> argv, const scratch_folder& in,
-    std::map<std::string, std::string> env)
+program_end run_program(
+    std::vector<std::string> argv, const scratch_folder& in, std::map<std::string, std::string> env)
 {
     program what;
     what.argv = std::move(argv);

@@ -58,8 +58,8 @@ struct program_end {
     std::string out;
     std::string err;
 };
-[[nodiscard]] program_end run_program(std::vector<std::string> argv,
-    const scratch_folder& in, std::map<std::string, std::string> env = {});
+[[nodiscard]] program_end run_program(std::vector<std::string> argv, const scratch_folder& in,
+    std::map<std::string, std::string> env = {});
 
 // Resident memory of a process, in bytes.
 [[nodiscard]] std::size_t resident_bytes(pid_t pid);
