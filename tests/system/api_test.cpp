@@ -269,6 +269,6 @@ TEST_CASE("api: a daemon that stops takes nothing new and still shows and cancel
     CHECK(js::parse(expect(client, {"GET", "/v1/health"}).body).at("status").as_string() ==
         "draining");
     expect(client, {"GET", "/v1/tasks/" + task});
-    ::kill(static_cast<pid_t>(std::stol(pid)), SIGKILL);
+    ::kill(static_cast<pid_t>(number_at(pid, 0)), SIGKILL);
     CHECK(w.daemon().wait(patience()) == 0);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace agentd::testing {
 namespace {
@@ -118,12 +119,21 @@ program_end run_program(
     return end;
 }
 
+std::int64_t number_at(const std::string& text, std::size_t at)
+{
+    const auto begin = std::min(text.find_first_of("0123456789", at), text.size());
+    std::int64_t number = -1;
+    std::from_chars(text.data() + begin, text.data() + text.size(), number);
+    REQUIRE(number >= 0);
+    return number;
+}
+
 std::size_t resident_bytes(pid_t pid)
 {
     const auto status = read_file("/proc/" + std::to_string(pid) + "/status");
     const auto at = status.find("VmRSS:");
     REQUIRE(at != std::string::npos);
-    return std::stoul(status.substr(at + 6)) * 1024;
+    return static_cast<std::size_t>(number_at(status, at + 6)) * 1024;
 }
 
 } // namespace agentd::testing

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,9 @@ struct program_end {
 };
 [[nodiscard]] program_end run_program(std::vector<std::string> argv, const scratch_folder& in,
     std::map<std::string, std::string> env = {});
+
+// The first whole number of `text` from `at` on.
+[[nodiscard]] std::int64_t number_at(const std::string& text, std::size_t at);
 
 // Resident memory of a process, in bytes.
 [[nodiscard]] std::size_t resident_bytes(pid_t pid);
