@@ -24,7 +24,7 @@ struct free_names {
     {
         for (char** name = names; name != nullptr && *name != nullptr; ++name)
             std::free(*name);
-        std::free(names);
+        std::free(static_cast<void*>(names));
     }
 };
 
@@ -74,6 +74,7 @@ base::result<base::unique_fd> passed_socket()
     if (count < 0)
         return std::unexpected(base::system_error("take the passed sockets", -count));
     std::vector<base::unique_fd> all;
+    all.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i)
         all.emplace_back(SD_LISTEN_FDS_START + i);
     base::unique_fd chosen;

@@ -76,7 +76,7 @@ void enter(context& with, position& at, const http_head& head)
     if (!start || !end || *end <= *start)
         return;
     with.term.say(fmt::format("[{} bytes left out]", *end - *start));
-    at.offset = *end;
+    at.offset = end;
 }
 
 // Prints one answer; the number of bytes it had. A connection that breaks ends it early.

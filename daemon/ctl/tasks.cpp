@@ -183,7 +183,7 @@ done execute(context& with, ls_verb what)
     if (what.session)
         q.add("session_id", *what.session);
     for (const auto& [key, value] : what.labels)
-        q.add("label", key + "=" + value);
+        q.add("label", fmt::format("{}={}", key, value));
     std::vector<std::vector<std::string>> rows;
     console& term = with.term;
     const bool json = with.json;
