@@ -180,3 +180,18 @@ TEST_CASE("permissions: with shared members work below the roots, and others sta
     CHECK(info.at("shared").as_bool());
     CHECK(info.at("workspace_roots").as_array().at(0).as_string() == w.workspace());
 }
+
+TEST_CASE("permissions: connections beyond the limit are 503 and say when to come again")
+{
+    world w{{.scenario = scenario({}, hello_to_all()), .config = "limits.connections = 2\n"}};
+    w.call("GET", "/v1/health");
+    auto held = w.connect();
+    expect(held, {"GET", "/v1/health"});
+    {
+        auto third = w.connect();
+        const auto refused = expect(third, {"GET", "/v1/health", 503, "too_many_connections"});
+        CHECK(!refused.header("Retry-After").empty());
+        CHECK(third.is_closed());
+    }
+    expect(held, {"GET", "/v1/health"});
+}

@@ -156,7 +156,7 @@ http_reply http_client::read_reply(std::string_view method)
         if (reply.is_done())
             break;
         if (!state_->read(patience())) {
-            REQUIRE_MESSAGE(reply.got_some(), "no reply");
+            REQUIRE_MESSAGE(reply.got_some(), "closed, or silent, without a reply");
             boost::system::error_code failed;
             reply.put_eof(failed);
             REQUIRE_MESSAGE(!failed, "no whole reply: " << failed.message());
