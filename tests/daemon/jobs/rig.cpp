@@ -14,13 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
-#include <memory>
 #include <sstream>
 #include <thread>
 
@@ -31,13 +30,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::size_t entries_of(const std::string& path)
+std::vector<std::string> entries_of(const char* path)
 {
-    std::size_t n = 0;
-    std::error_code gone;
-    for (const auto& entry : std::filesystem::directory_iterator{path, gone})
-        n += entry.path().empty() ? 0 : 1;
-    return n;
+    std::vector<std::string> names;
+    DIR* const folder = ::opendir(path);
+    REQUIRE(folder != nullptr);
+    while (const dirent* entry = ::readdir(folder))
+        if (entry->d_name[0] != '.')
+            names.emplace_back(entry->d_name);
+    ::closedir(folder);
+    return names;
 }
 
 aio::awaitable<> run_and_close(const body& test, rig& with)
@@ -153,11 +155,11 @@ std::string marker()
 std::size_t processes_with(const std::string& text)
 {
     std::size_t found = 0;
-    for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
-        const auto name = entry.path().filename().string();
-        if (name.find_first_not_of("0123456789") != name.npos || name == std::to_string(::getpid()))
+    const auto own = std::to_string(::getpid());
+    for (const auto& name : entries_of("/proc")) {
+        if (name.find_first_not_of("0123456789") != name.npos || name == own)
             continue;
-        if (read_text(entry.path().string() + "/cmdline").find(text) != std::string::npos)
+        if (read_text("/proc/" + name + "/cmdline").find(text) != std::string::npos)
             ++found;
     }
     return found;
@@ -166,8 +168,8 @@ std::size_t processes_with(const std::string& text)
 std::size_t own_children()
 {
     std::size_t found = 0;
-    for (const auto& thread : std::filesystem::directory_iterator{"/proc/self/task"}) {
-        std::istringstream pids{read_text(thread.path().string() + "/children")};
+    for (const auto& thread : entries_of("/proc/self/task")) {
+        std::istringstream pids{read_text("/proc/self/task/" + thread + "/children")};
         found += static_cast<std::size_t>(
             std::distance(std::istream_iterator<int>{pids}, std::istream_iterator<int>{}));
     }
@@ -176,7 +178,7 @@ std::size_t own_children()
 
 std::size_t open_descriptors()
 {
-    return entries_of("/proc/self/fd");
+    return entries_of("/proc/self/fd").size();
 }
 
 aio::awaitable<> until(std::function<bool()> holds)
@@ -200,8 +202,15 @@ int number_in(const std::string& path)
 
 std::string read_text(const std::string& path)
 {
-    std::ifstream file{path, std::ios::binary};
-    return {std::istreambuf_iterator<char>{file}, {}};
+    std::string text;
+    const base::unique_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    std::array<char, 4096> block;
+    for (;;) {
+        const auto n = file ? ::read(file.get(), block.data(), block.size()) : 0;
+        if (n <= 0) // a process may go while its files are read
+            return text;
+        text.append(block.data(), static_cast<std::size_t>(n));
+    }
 }
 
 } // namespace agentd::testing
