@@ -28,19 +28,6 @@ std::string started_body(const startup& from, const status_report& status)
     return body;
 }
 
-std::string reasons_body(const std::vector<std::string>& reasons)
-{
-    std::string body;
-    proto::json::object_writer to{body};
-    {
-        auto all = to.array("reasons");
-        for (const auto& reason : reasons)
-            all.item(reason);
-    }
-    to.close();
-    return body;
-}
-
 } // namespace
 
 daemon::daemon(prepared with)
@@ -50,9 +37,7 @@ daemon::daemon(prepared with)
       strand_(aio::make_strand(io_.get_executor())),
       blocking_(blocking_threads),
       db_(std::move(with.db)),
-      model_(model::make_client(io_.get_executor(),
-          model_options(
-              from_.config, find_credential(from_.credentials, from_.config.model.api_key_file)))),
+      model_(model::make_client(io_.get_executor(), model_options(from_.config, with.key))),
       policy_(std::move(with.policy)),
       commands_(tools::own_environment(), tools::current_user(), from_.config.jobs.pass_env),
       jobs_(io_.get_executor(), blocking_, job_options(from_.config, from_)),
@@ -69,7 +54,10 @@ daemon::daemon(prepared with)
       stop_asked_(strand_),
       life_(strand_),
       beside_(strand_)
-{}
+{
+    if (!with.key)
+        status_.set_key_problem(with.key.error().text);
+}
 
 int daemon::run()
 {
@@ -111,15 +99,10 @@ aio::awaitable<base::result<>> daemon::begin()
     auto started = started_body(from_, status_);
     co_await record("daemon.started", std::move(started));
     server_.start();
-    const auto reasons = status_.degraded();
-    if (!reasons.empty()) {
-        log::warning("daemon.degraded", {}, "{}", fmt::join(reasons, "; "));
-        auto body = reasons_body(reasons);
-        co_await record("daemon.degraded", std::move(body));
-    }
+    co_await tell_degraded();
     log::info("daemon.started", {}, "agentd {} serves {}", AGENTD_VERSION,
         at_.own ? at_.own->path() : std::string{"a passed socket"});
-    notify_ready(reasons.empty() ? "serving" : "degraded");
+    notify_ready(status_.degraded().empty() ? "serving" : "degraded");
     co_return base::result<>{};
 }
 

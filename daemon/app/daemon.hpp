@@ -42,6 +42,7 @@ struct prepared {
     listening at;
     std::unique_ptr<store::store> db;
     tools::policy policy;
+    base::result<credential> key;
 };
 
 class daemon {
@@ -62,6 +63,8 @@ private:
     aio::awaitable<> feed_watchdog(std::chrono::milliseconds every);
     aio::awaitable<> guard_stop();
     aio::awaitable<> reload();
+    // Logs and records what does not work, if anything.
+    aio::awaitable<> tell_degraded();
     // Adds a daemon.* event to the history; `body` is the JSON of its members.
     aio::awaitable<> record(std::string type, std::string body);
 

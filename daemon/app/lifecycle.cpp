@@ -71,7 +71,30 @@ std::string reloaded_body(const std::vector<std::string>& waiting, const std::st
     return body;
 }
 
+std::string reasons_body(const std::vector<std::string>& reasons)
+{
+    std::string body;
+    proto::json::object_writer to{body};
+    {
+        auto all = to.array("reasons");
+        for (const auto& reason : reasons)
+            all.item(reason);
+    }
+    to.close();
+    return body;
+}
+
 } // namespace
+
+aio::awaitable<> daemon::tell_degraded()
+{
+    const auto reasons = status_.degraded();
+    if (reasons.empty())
+        co_return;
+    log::warning("daemon.degraded", {}, "{}", fmt::join(reasons, "; "));
+    auto body = reasons_body(reasons);
+    co_await record("daemon.degraded", std::move(body));
+}
 
 aio::awaitable<> daemon::record(std::string type, std::string body)
 {
@@ -140,6 +163,7 @@ aio::awaitable<> daemon::reload()
     std::string failure;
     if (read.all) {
         settings_.set(session_settings(*read.all, from_));
+        status_.set_key_problem(read.key ? std::string{} : read.key.error().text);
         waiting = waiting_keys(from_.config, *read.all);
         log::info("daemon.reloaded", {}, "configuration read again");
         if (!waiting.empty())
@@ -151,6 +175,7 @@ aio::awaitable<> daemon::reload()
     }
     auto body = reloaded_body(waiting, failure);
     co_await record("daemon.reloaded", std::move(body));
+    co_await tell_degraded();
     notify_ready(status_.degraded().empty() ? "serving" : "degraded");
 }
 

@@ -8,6 +8,7 @@
 #include "app/process.hpp"
 #include "app/settings.hpp"
 #include "app/startup.hpp"
+#include "base/log.hpp"
 #include "model/options.hpp"
 
 #include <fmt/format.h>
@@ -103,7 +104,11 @@ base::result<prepared> prepare(startup from)
     auto db = store::store::open(from.state_dir);
     if (!db)
         return std::unexpected(std::move(db).error());
-    return prepared{std::move(from), std::move(*at), std::move(*db), std::move(*policy)};
+    auto key = find_credential(from.credentials, from.config.model.api_key_file);
+    if (const auto hint = model::warning_about(model_options(from.config, key)); !hint.empty())
+        log::warning("model.options", {}, "{}", hint);
+    return prepared{
+        std::move(from), std::move(*at), std::move(*db), std::move(*policy), std::move(key)};
 }
 
 int serve(startup from)

@@ -51,11 +51,22 @@ api::daemon_info status_report::info() const
 std::vector<std::string> status_report::degraded() const
 {
     std::vector<std::string> reasons;
-    if (auto why = model_.degraded(); !why.empty())
+    {
+        const std::lock_guard lock{changing_};
+        if (!key_problem_.empty())
+            reasons.push_back(key_problem_);
+    }
+    if (auto why = model_.degraded(); !why.empty() && reasons.empty())
         reasons.push_back(std::move(why));
     if (auto why = db_.degraded(); !why.empty())
         reasons.push_back(std::move(why));
     return reasons;
+}
+
+void status_report::set_key_problem(std::string why)
+{
+    const std::lock_guard lock{changing_};
+    key_problem_ = std::move(why);
 }
 
 } // namespace agentd::app

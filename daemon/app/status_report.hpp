@@ -8,6 +8,8 @@
 #include "session/environment.hpp"
 #include "store/store.hpp"
 
+#include <mutex>
+
 namespace agentd::app {
 
 class status_report final : public api::status {
@@ -19,6 +21,10 @@ public:
     [[nodiscard]] api::daemon_info info() const override;
     [[nodiscard]] std::vector<std::string> degraded() const override;
 
+    // Why there is no key to the model, in more words than the model's client has; empty: there
+    // is one. At start and on reload.
+    void set_key_problem(std::string why);
+
     [[nodiscard]] const std::string& boot_id() const { return fixed_.boot_id; }
 
 private:
@@ -26,6 +32,8 @@ private:
     const model::client& model_;
     const store::store& db_;
     const session::current_settings& now_;
+    mutable std::mutex changing_;
+    std::string key_problem_;
 };
 
 } // namespace agentd::app
