@@ -2,13 +2,13 @@
 
 #include "jobs/procfs.hpp"
 
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <string>
 
 namespace agentd::jobs {

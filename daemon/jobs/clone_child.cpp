@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 
 // The child runs in the parent's memory: no sanitizer's book-keeping may see it.
 #define AGENTD_UNINSTRUMENTED                                                                      \

@@ -4,10 +4,10 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <signal.h>
 #include <sys/prctl.h>
 
 #include <cerrno>
+#include <csignal>
 
 namespace agentd::jobs {
 namespace {

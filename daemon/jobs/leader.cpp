@@ -12,7 +12,6 @@
 #include <boost/process/v2/process.hpp>
 // clang-format on
 
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,6 +19,7 @@
 
 #include <cassert>
 #include <cerrno>
+#include <csignal>
 
 namespace agentd::jobs {
 

@@ -109,7 +109,7 @@ aio::awaitable<> supervisor::end_tree(job_state& state, tree& processes)
             break;
         case job_state::step::terminate: processes.terminate(); break;
         case job_state::step::kill: processes.kill(); break;
-        case job_state::step::finish: co_return;
+        case job_state::step::finish:
         case job_state::step::give_up: co_return;
         }
     }

@@ -2,12 +2,12 @@
 
 #include "jobs/procfs.hpp"
 
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 
 namespace agentd::jobs {
 namespace {

@@ -7,10 +7,10 @@
 
 #include <doctest/doctest.h>
 
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <list>
 #include <set>

@@ -10,13 +10,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <charconv>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iterator>

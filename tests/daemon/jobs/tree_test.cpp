@@ -5,9 +5,10 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <csignal>
 
 using namespace agentd;
 using namespace std::chrono_literals;
