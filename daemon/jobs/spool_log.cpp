@@ -86,7 +86,8 @@ aio::awaitable<> spool_log::write()
         return 0;
     };
     live_->size = files_.total();
-    co_await spool_->blocking.run(close);
+    if (files_.total() > 0)
+        co_await spool_->blocking.run(close);
     end();
 }
 
