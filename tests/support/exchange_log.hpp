@@ -36,14 +36,14 @@ inline std::string to_line(const http_exchange& what)
     {
         proto::json::object_writer to{line};
         to.member("method", what.method).member("path", what.path).member("query", what.query);
-        const auto headers = [&to](std::string_view name, const header_list& all) {
+        const auto add_headers = [&to](std::string_view name, const header_list& all) {
             auto inner = to.object(name);
             for (const auto& [key, value] : all)
                 inner.member(key, value);
         };
-        headers("request_headers", what.request_headers);
+        add_headers("request_headers", what.request_headers);
         to.member("request_body", what.request_body).member("status", what.status);
-        headers("response_headers", what.response_headers);
+        add_headers("response_headers", what.response_headers);
         to.member("response_body", what.response_body);
         to.member("response_content_type", what.response_content_type);
     }
