@@ -100,6 +100,15 @@ TEST_CASE("agent_loop: the end is what the store found")
     CHECK(loop.is_over());
 }
 
+TEST_CASE("agent_loop: a cancel that the store knew of before the end is the end")
+{
+    auto loop = settling();
+    only<todo::stop_jobs>(loop.on(happened::settled{happened::settled::found::cancelled}));
+    CHECK(loop.on(cancel()).empty()); // the request itself comes late, and is no news
+    const auto end = only<todo::finish>(loop.on(happened::jobs_stopped{}));
+    CHECK(end.how.state == task_state::cancelled);
+}
+
 TEST_CASE("agent_loop: with live jobs it waits at no cost and wakes at the last end at once")
 {
     auto loop = settling();
