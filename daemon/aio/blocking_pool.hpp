@@ -5,8 +5,8 @@
 
 #include "aio/awaitable.hpp"
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -29,9 +29,9 @@ public:
     template <class Work>
     awaitable<std::invoke_result_t<Work&>> run(Work work)
     {
-        auto started = asio::async_initiate<const asio::use_awaitable_t<>&,
-                                            void(std::invoke_result_t<Work&>)>(
-            initiate<Work>{&pool_}, asio::use_awaitable, std::move(work));
+        auto started =
+            asio::async_initiate<const asio::use_awaitable_t<>&, void(std::invoke_result_t<Work&>)>(
+                initiate<Work>{&pool_}, asio::use_awaitable, std::move(work));
         co_return co_await std::move(started);
     }
 
@@ -44,14 +44,16 @@ private:
         void operator()(Handler handler, Work work) const
         {
             auto guard = asio::make_work_guard(handler);
-            asio::post(*pool, [handler = std::move(handler), work = std::move(work),
-                               guard = std::move(guard)]() mutable {
-                auto value = work();
-                auto home = guard.get_executor();
-                asio::dispatch(home, [handler = std::move(handler), value = std::move(value)]() mutable {
-                    std::move(handler)(std::move(value));
+            asio::post(*pool,
+                [handler = std::move(handler), work = std::move(work),
+                    guard = std::move(guard)]() mutable {
+                    auto value = work();
+                    auto home = guard.get_executor();
+                    asio::dispatch(
+                        home, [handler = std::move(handler), value = std::move(value)]() mutable {
+                            std::move(handler)(std::move(value));
+                        });
                 });
-            });
         }
     };
 

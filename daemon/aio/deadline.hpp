@@ -45,8 +45,8 @@ inline awaitable<> expire_after(std::chrono::milliseconds span)
 // has ended. `work` returns its errors (one that throws would be waited for until the limit);
 // throws operation_aborted when the caller is cancelled.
 template <class T>
-awaitable<base::result<T>> with_deadline(awaitable<base::result<T>> work,
-                                         std::chrono::milliseconds limit)
+awaitable<base::result<T>> with_deadline(
+    awaitable<base::result<T>> work, std::chrono::milliseconds limit)
 {
     using namespace asio::experimental::awaitable_operators;
     auto race = std::move(work) || expire_after(limit);

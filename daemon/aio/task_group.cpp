@@ -76,8 +76,8 @@ void task_group::spawn_on(executor where, std::string name, awaitable<> work)
             group->joined.cancel();
     };
     asio::co_spawn(where, std::move(work),
-                   asio::bind_cancellation_slot(entry->signal.slot(),
-                                                asio::bind_executor(state_->strand, std::move(ended))));
+        asio::bind_cancellation_slot(
+            entry->signal.slot(), asio::bind_executor(state_->strand, std::move(ended))));
 }
 
 void task_group::cancel()
@@ -86,8 +86,8 @@ void task_group::cancel()
     // that was cancelled before, and ends without ever waiting, awaits a post of its own outside
     // of any try (1.81 and 1.83, impl/co_spawn.hpp); that throws and would end the program.
     for (const auto& entry : state_->running)
-        asio::post(entry->where,
-                   [entry] { entry->signal.emit(asio::cancellation_type::terminal); });
+        asio::post(
+            entry->where, [entry] { entry->signal.emit(asio::cancellation_type::terminal); });
 }
 
 awaitable<> task_group::join()

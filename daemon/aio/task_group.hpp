@@ -40,7 +40,10 @@ class task {
 public:
     explicit task(executor strand) : group_(std::move(strand)) {}
 
-    void start(std::string name, awaitable<> work) { group_.spawn(std::move(name), std::move(work)); }
+    void start(std::string name, awaitable<> work)
+    {
+        group_.spawn(std::move(name), std::move(work));
+    }
     void cancel() { group_.cancel(); }
     awaitable<> join() { return group_.join(); }
     [[nodiscard]] bool running() const { return group_.size() != 0; }

@@ -61,9 +61,9 @@ std::string to_rfc3339(wall_time time)
     const year_month_day date{day};
     const hh_mm_ss clock{time - day};
     return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                       clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                       clock.subseconds().count());
+        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+        clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+        clock.subseconds().count());
 }
 
 std::optional<wall_time> from_rfc3339(std::string_view text)
@@ -73,11 +73,11 @@ std::optional<wall_time> from_rfc3339(std::string_view text)
         return std::nullopt;
     const auto y = digits_at(text, 0, 4), mo = digits_at(text, 5, 2), d = digits_at(text, 8, 2);
     const auto h = digits_at(text, 11, 2), mi = digits_at(text, 14, 2), s = digits_at(text, 17, 2);
-    if (!y || !mo || !d || !h || !mi || !s || text[4] != '-' || text[7] != '-' ||
-        text[13] != ':' || text[16] != ':' || *h > 23 || *mi > 59 || *s > 60)
+    if (!y || !mo || !d || !h || !mi || !s || text[4] != '-' || text[7] != '-' || text[13] != ':' ||
+        text[16] != ':' || *h > 23 || *mi > 59 || *s > 60)
         return std::nullopt;
-    const year_month_day date{year{*y}, month{static_cast<unsigned>(*mo)},
-                              day{static_cast<unsigned>(*d)}};
+    const year_month_day date{
+        year{*y}, month{static_cast<unsigned>(*mo)}, day{static_cast<unsigned>(*d)}};
     if (!date.ok())
         return std::nullopt;
     auto rest = text.substr(seconds_end);

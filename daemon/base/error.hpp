@@ -67,5 +67,4 @@ template <class Errc>
     }                                                                                              \
     }                                                                                              \
     template <>                                                                                    \
-    struct std::is_error_code_enum<NS::errc> : std::true_type {                                    \
-    };
+    struct std::is_error_code_enum<NS::errc> : std::true_type {};

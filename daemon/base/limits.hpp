@@ -18,10 +18,10 @@ inline constexpr std::size_t api_connections_per_uid = 128;
 inline constexpr auto api_header_deadline = 10s;
 inline constexpr auto api_body_deadline = 60s; // 8 MiB over a local socket takes milliseconds
 inline constexpr auto api_write_stall = 30s;
-inline constexpr auto api_idle = 75s; // longer than the pause of a polling client
+inline constexpr auto api_idle = 75s;  // longer than the pause of a polling client
 inline constexpr auto api_linger = 2s; // for a client that still sends what was refused
 inline constexpr std::size_t api_linger_bytes = 256U << 20;
-inline constexpr std::size_t api_refusals = 64; // connections over the cap that hear why
+inline constexpr std::size_t api_refusals = 64;            // connections over the cap that hear why
 inline constexpr std::size_t output_read_bytes = 8U << 20; // of a job, in one answer
 inline constexpr std::size_t output_piece_bytes = 256U << 10;
 inline constexpr std::size_t event_page = 256; // events read from the store at once
@@ -38,32 +38,32 @@ inline constexpr std::size_t env_bytes = 1U << 20;        // 2 MiB in all
 inline constexpr std::size_t workdir_bytes = 4095;        // PATH_MAX without its NUL
 inline constexpr std::size_t model_name_bytes = 256;
 inline constexpr std::size_t idempotency_key_bytes = 255;
-inline constexpr std::size_t tail_bytes = 8U << 20;    // looked through for tail_lines
+inline constexpr std::size_t tail_bytes = 8U << 20;     // looked through for tail_lines
 inline constexpr std::size_t jobs_of_session = 100'000; // whose output goes with their session
 inline constexpr auto output_recheck = 50ms; // of a followed job whose output has not begun
 inline constexpr auto kill_deadline = 60s;   // one POST .../kill; the job's end comes as an event
-inline constexpr auto wait_longest = 600s; // one GET .../wait; clients ask again
+inline constexpr auto wait_longest = 600s;   // one GET .../wait; clients ask again
 
 // --- Sessions and turns (DESIGN §3-5)
 inline constexpr std::size_t running_tasks = 1000;
 inline constexpr std::size_t queued_tasks = 10'000;
 inline constexpr std::size_t pending_messages = 100;
 inline constexpr std::size_t max_turns = 200;
-inline constexpr std::size_t continuations = 3;  // "Please continue." in a row
+inline constexpr std::size_t continuations = 3;       // "Please continue." in a row
 inline constexpr std::size_t pause_continuations = 5; // wire reference §2.1
 inline constexpr auto wake_window = 200ms;
 inline constexpr std::size_t calls_at_once = 8;
 inline constexpr std::size_t notice_preview_chars = 2000;
 inline constexpr std::size_t notice_element_chars = 20'000;
 inline constexpr std::size_t command_chars = 80;
-inline constexpr std::size_t quoted_input_bytes = 500; // of a broken tool input, in its answer
+inline constexpr std::size_t quoted_input_bytes = 500;   // of a broken tool input, in its answer
 inline constexpr std::size_t jobs_listed_to_model = 200; // one line each in check_background
 inline constexpr std::size_t session_signals = 4096; // far above all jobs and messages of a session
 
 // --- Tools and jobs (DESIGN §4)
 inline constexpr std::size_t tool_output_chars = 50'000;
 inline constexpr std::size_t command_bytes = (128U << 10) - 1; // of one argument of exec
-inline constexpr std::size_t file_bytes = 64U << 20; // read or edited in one go
+inline constexpr std::size_t file_bytes = 64U << 20;           // read or edited in one go
 inline constexpr auto bash_timeout = 120s;
 inline constexpr auto bash_timeout_longest = 600s;
 inline constexpr auto job_timeout = 3600s;
@@ -75,20 +75,20 @@ inline constexpr std::size_t jobs_per_daemon = 256;
 inline constexpr std::size_t jobs_queued_per_session = 100;
 inline constexpr std::size_t foreground_commands = 512;
 inline constexpr std::size_t foreground_queued = 10'000; // per session: 8 calls a turn, far above
-inline constexpr auto job_grace = 5s;       // TERM, then KILL
+inline constexpr auto job_grace = 5s;                    // TERM, then KILL
 inline constexpr auto output_drain = 200ms; // after the exit, while somebody holds the pipe
-inline constexpr auto kill_round = 100ms;    // between two looks at what a KILL has left
-inline constexpr auto kill_patience = 10s;   // an aborted job gives up on what even KILL leaves
-inline constexpr int job_oom_raise = 500;    // commands die for want of memory before agentd does
+inline constexpr auto kill_round = 100ms;   // between two looks at what a KILL has left
+inline constexpr auto kill_patience = 10s;  // an aborted job gives up on what even KILL leaves
+inline constexpr int job_oom_raise = 500;   // commands die for want of memory before agentd does
 inline constexpr int oom_score_highest = 1000;
-inline constexpr std::size_t output_chunk = 64U << 10;   // one read; the size of a pipe
-inline constexpr std::size_t preview_head_bytes = 2000;  // 500 characters of up to 4 bytes
-inline constexpr std::size_t preview_tail_bytes = 6000;  // 1,500 of them
-inline constexpr std::size_t capture_head_bytes = 50'000;  // a quarter of tool_output_chars
-inline constexpr std::size_t capture_tail_bytes = 150'000; // three quarters
-inline constexpr std::size_t job_output_bytes = 64U << 20;      // spooled per job, head and tail
+inline constexpr std::size_t output_chunk = 64U << 10;           // one read; the size of a pipe
+inline constexpr std::size_t preview_head_bytes = 2000;          // 500 characters of up to 4 bytes
+inline constexpr std::size_t preview_tail_bytes = 6000;          // 1,500 of them
+inline constexpr std::size_t capture_head_bytes = 50'000;        // a quarter of tool_output_chars
+inline constexpr std::size_t capture_tail_bytes = 150'000;       // three quarters
+inline constexpr std::size_t job_output_bytes = 64U << 20;       // spooled per job, head and tail
 inline constexpr std::size_t spool_bytes = std::size_t{4} << 30; // all of jobs/
-inline constexpr std::size_t spool_buffer = 256U << 10; // waiting for the disk, per job
+inline constexpr std::size_t spool_buffer = 256U << 10;          // waiting for the disk, per job
 
 // --- JSON that comes from outside
 inline constexpr std::size_t json_depth = 128; // the walk is recursive; real inputs stay below 20
@@ -110,9 +110,9 @@ inline constexpr std::size_t error_body_bytes = 64U << 10;
 inline constexpr std::size_t request_bytes = 32U << 20;
 inline constexpr auto connection_idle = 60s;
 inline constexpr std::size_t idle_connections = 128; // kept open, per origin
-inline constexpr auto rate_gate_spacing = 25ms; // between those who waited for the same limit
-inline constexpr std::size_t malformed_replies = 3; // in a row; the server will not learn
-inline constexpr std::size_t interim_replies = 16;  // 1xx before the reply
+inline constexpr auto rate_gate_spacing = 25ms;      // between those who waited for the same limit
+inline constexpr std::size_t malformed_replies = 3;  // in a row; the server will not learn
+inline constexpr std::size_t interim_replies = 16;   // 1xx before the reply
 inline constexpr auto reply_drain = 200ms; // for the end of a reply that is complete already
 inline constexpr std::size_t overloads_before_fallback = 3; // in a row, if there is one
 
@@ -121,11 +121,11 @@ inline constexpr auto client_connect_deadline = 5s; // a local socket; a full ba
 inline constexpr auto client_reply_deadline = 60s;  // of a call that waits for nothing
 inline constexpr auto client_wait_piece = 60s;      // of one GET .../wait; then again
 inline constexpr auto client_wait_longest = std::chrono::hours{24 * 365}; // "for ever"
-inline constexpr auto client_stream_silence = 60s;  // four heartbeats
-inline constexpr auto client_reconnect_for = 60s;   // longer than a restart of the daemon
+inline constexpr auto client_stream_silence = 60s;                        // four heartbeats
+inline constexpr auto client_reconnect_for = 60s; // longer than a restart of the daemon
 inline constexpr auto client_reconnect_pause = 100ms;
 inline constexpr std::size_t client_reply_bytes = 256U << 20; // one answer held in memory
-inline constexpr std::size_t client_barren_streams = 20; // reopened in a row, nothing coming
+inline constexpr std::size_t client_barren_streams = 20;      // reopened in a row, nothing coming
 
 // --- Store
 inline constexpr std::size_t store_queue = 32'768; // above all coroutines that could wait at once
@@ -134,7 +134,7 @@ inline constexpr auto store_probe = 1s;            // while writes fail: is the 
 inline constexpr auto idempotency_kept = 24h;
 
 // --- Process
-inline constexpr auto store_retry = 1s; // between tries of a session's step on a failing disk
+inline constexpr auto store_retry = 1s;    // between tries of a session's step on a failing disk
 inline constexpr auto stop_deadline = 60s; // an orderly stop; below the unit's TimeoutStopSec
 
 } // namespace agentd::limits

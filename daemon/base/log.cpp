@@ -6,6 +6,7 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
 #include <sys/stat.h>
 
 #include <atomic>
@@ -57,7 +58,7 @@ public:
     void write(const record& what) override
     {
         logger_->log(what.severity == level::error ? spdlog::level::err : spdlog::level::info,
-                     spdlog::string_view_t{to_json(what)});
+            spdlog::string_view_t{to_json(what)});
     }
     void reopen() override
     {
@@ -87,7 +88,7 @@ private:
         logger_->flush_on(spdlog::level::trace);
         if (fell_back)
             write({level::error, base::wall_now(), "log.unavailable",
-                   fmt::format("cannot open log file {}: {}", path_, failure_), {}, {}});
+                fmt::format("cannot open log file {}: {}", path_, failure_), {}, {}});
     }
 
     std::string path_;
@@ -156,13 +157,13 @@ std::string to_json(const record& what)
 }
 
 void write(level severity, std::string_view event, const scope& about, std::string_view message,
-           std::initializer_list<field> figures)
+    std::initializer_list<field> figures)
 {
     if (!enabled(severity))
         return;
     const std::lock_guard lock{current().one_at_a_time};
     current().to->write({severity, base::wall_now(), event, message, about,
-                         std::span{figures.begin(), figures.size()}});
+        std::span{figures.begin(), figures.size()}});
 }
 
 } // namespace agentd::log

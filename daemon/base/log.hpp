@@ -63,33 +63,33 @@ void reopen();
 [[nodiscard]] std::string to_json(const record& what);
 
 void write(level severity, std::string_view event, const scope& about, std::string_view message,
-           std::initializer_list<field> figures = {});
+    std::initializer_list<field> figures = {});
 
 template <class... Args>
-void debug(std::string_view event, const scope& about, fmt::format_string<Args...> format,
-           Args&&... args)
+void debug(
+    std::string_view event, const scope& about, fmt::format_string<Args...> format, Args&&... args)
 {
     if (enabled(level::debug))
         write(level::debug, event, about, fmt::format(format, std::forward<Args>(args)...));
 }
 
 template <class... Args>
-void info(std::string_view event, const scope& about, fmt::format_string<Args...> format,
-          Args&&... args)
+void info(
+    std::string_view event, const scope& about, fmt::format_string<Args...> format, Args&&... args)
 {
     write(level::info, event, about, fmt::format(format, std::forward<Args>(args)...));
 }
 
 template <class... Args>
-void warning(std::string_view event, const scope& about, fmt::format_string<Args...> format,
-             Args&&... args)
+void warning(
+    std::string_view event, const scope& about, fmt::format_string<Args...> format, Args&&... args)
 {
     write(level::warning, event, about, fmt::format(format, std::forward<Args>(args)...));
 }
 
 template <class... Args>
-void error(std::string_view event, const scope& about, fmt::format_string<Args...> format,
-           Args&&... args)
+void error(
+    std::string_view event, const scope& about, fmt::format_string<Args...> format, Args&&... args)
 {
     write(level::error, event, about, fmt::format(format, std::forward<Args>(args)...));
 }

@@ -66,7 +66,7 @@ std::size_t escape_length(std::string_view s)
 bool is_c1(std::string_view sequence)
 {
     return sequence.size() == 2 && sequence[0] == '\xC2' &&
-           static_cast<unsigned char>(sequence[1]) < 0xA0 && sequence[1] != '\x85';
+        static_cast<unsigned char>(sequence[1]) < 0xA0 && sequence[1] != '\x85';
 }
 
 std::string escaped(unsigned char c)
@@ -104,7 +104,7 @@ std::string printable(std::string_view bytes)
         }
         const auto length = sequence_length(bytes);
         const bool plain = length > 1 || c >= 0x20 || c == '\t' || c == '\n' || c == '\r' ||
-                           c == '\v' || c == '\f';
+            c == '\v' || c == '\f';
         if (length == 0 || !plain || c == 0x7F || is_c1(bytes.substr(0, length)))
             out.append(replacement);
         else
@@ -181,8 +181,7 @@ std::string defuse_markers(std::string_view text)
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto rest = text.substr(i + 1);
         const bool marker = text[i] == '<' &&
-                            (rest.starts_with(name) ||
-                             (rest.starts_with('/') && rest.substr(1).starts_with(name)));
+            (rest.starts_with(name) || (rest.starts_with('/') && rest.substr(1).starts_with(name)));
         if (marker)
             out.append("\xE2\x80\xB9"); // U+2039
         else

@@ -5,9 +5,9 @@
 #include "aio/task_group.hpp"
 #include "tests/support/run_coro.hpp"
 
-#include <doctest/doctest.h>
-
 #include <boost/system/system_error.hpp>
+
+#include <doctest/doctest.h>
 
 #include <thread>
 

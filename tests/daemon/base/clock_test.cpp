@@ -19,7 +19,7 @@ TEST_CASE("rfc3339: writes UTC with ms and reads it back")
 TEST_CASE("rfc3339: refuses what is no time")
 {
     for (const char* bad : {"", "2026-11-20", "2026-13-20T07:37:09Z", "2026-11-20T07:37:09",
-                            "2026-11-20T07:37:09.Q", "2026-11-31T07:37:09Z", "x026-11-20T07:37:09Z"})
+             "2026-11-20T07:37:09.Q", "2026-11-31T07:37:09Z", "x026-11-20T07:37:09Z"})
         CHECK_FALSE(from_rfc3339(bad));
 }
 
@@ -30,7 +30,8 @@ TEST_CASE("ids: have their form and do not repeat")
         const auto id = new_task_id();
         CHECK(id.str().size() == 12);
         CHECK(id.str().starts_with("t_"));
-        CHECK(id.str().find_first_not_of("abcdefghijklmnopqrstuvwxyz234567", 2) == std::string::npos);
+        CHECK(
+            id.str().find_first_not_of("abcdefghijklmnopqrstuvwxyz234567", 2) == std::string::npos);
         seen.insert(id.str());
     }
     CHECK(seen.size() == 1000);
