@@ -134,6 +134,8 @@ inline constexpr auto store_probe = 1s;            // while writes fail: is the 
 inline constexpr auto idempotency_kept = 24h;
 
 // --- Process
+inline constexpr auto former_death = 2000ms;     // from SIGKILL to the death of a leftover
+inline constexpr std::size_t former_passes = 20; // looks at all processes; more only forks can need
 inline constexpr auto store_retry = 1s;    // between tries of a session's step on a failing disk
 inline constexpr auto stop_deadline = 60s; // an orderly stop; below the unit's TimeoutStopSec
 

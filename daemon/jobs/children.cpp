@@ -19,6 +19,12 @@ constexpr std::uint64_t mark_bit = std::uint64_t{1} << 52;
 constexpr int space_shift = 32;
 constexpr std::uint32_t space_bits = (1U << 20) - 1;
 
+// What all marks of one daemon begin with.
+constexpr std::uint64_t prefix_of(std::uint32_t space)
+{
+    return mark_bit | (std::uint64_t{space & space_bits} << space_shift);
+}
+
 // A dead child's use; it stays a zombie unless `take`. False: it lives, or is no child of ours.
 bool wait_for(pid_t pid, bool take, usage& used)
 {
@@ -73,9 +79,12 @@ bool is_mark(std::uint64_t limit)
     return (limit >> 52) == 1;
 }
 
-children::children(std::uint32_t space)
-    : prefix_(mark_bit | (std::uint64_t{space & space_bits} << space_shift))
-{}
+bool is_marked(pid_t pid, std::uint32_t space)
+{
+    return mark_of(pid) >> space_shift == prefix_of(space) >> space_shift;
+}
+
+children::children(std::uint32_t space) : prefix_(prefix_of(space)) {}
 
 base::result<launched> children::launch(launch_plan plan)
 {

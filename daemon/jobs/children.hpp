@@ -76,5 +76,7 @@ private:
 // The mark of a process, dead but unreaped ones included; 0: none, or it is gone.
 [[nodiscard]] std::uint64_t mark_of(pid_t pid);
 [[nodiscard]] bool is_mark(std::uint64_t limit);
+// Whether a process carries a mark of the daemon with that space.
+[[nodiscard]] bool is_marked(pid_t pid, std::uint32_t space);
 
 } // namespace agentd::jobs

@@ -1,5 +1,8 @@
 #include "jobs/environment.hpp"
 
+#include "base/log.hpp"
+#include "jobs/former.hpp"
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -60,6 +63,9 @@ base::result<> environment::open()
 {
     if (auto made = spool.open(); !made)
         return made;
+    if (const auto ended = end_former_commands(mark_space(settings.spool.folder)); ended != 0)
+        log::warning(
+            "jobs.leftover", {}, "killed {} processes that an earlier run left behind", ended);
     reaping_.start("orphans", reap_orphans(strand_, children));
     return {};
 }

@@ -7,7 +7,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <filesystem>
 
 using namespace agentd::testing;
 
@@ -184,4 +186,39 @@ TEST_CASE("restart: a second daemon on the same state or socket says who is ther
     static_cast<void>(w.stop_daemon(SIGKILL));                  // leaves the socket behind
     w.start_daemon();
     CHECK(w.connect().call("GET", "/v1/health").status == 200);
+}
+
+namespace {
+
+// How many processes have this word in their command line: an observer that shares no means
+// with the killing.
+std::size_t processes_with(const std::string& word)
+{
+    std::size_t found = 0;
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+        auto line = read_file(entry.path() / "cmdline");
+        std::ranges::replace(line, '\0', ' ');
+        found += line.find(word) != std::string::npos ? 1 : 0;
+    }
+    return found;
+}
+
+} // namespace
+
+TEST_CASE("restart: what a killed daemon's commands left running is dead before it serves again")
+{
+    // One in a session of its own with an empty environment: found by its mark alone.
+    world w{{.scenario = scenario({interrupted("leave",
+                 {step({background("env -i setsid sleep 4711.25 & sleep 4711.25; true"),
+                      use("bash", {{"command", "sleep 4711.25; true"}})}),
+                     step({say("Told.")})})})}};
+    const auto task = w.submit("leave them");
+    while (processes_with("sleep 4711.25") < 5) // two shells, three sleeps
+        w.await_event("tool.started", task);
+    CHECK(w.stop_daemon(SIGKILL) == 128 + SIGKILL);
+    REQUIRE(processes_with("sleep 4711.25") >= 3); // else this test shows nothing
+    w.start_daemon();
+    CHECK(processes_with("sleep 4711.25") == 0);
+    CHECK(w.log().find("jobs.leftover") != std::string::npos);
+    CHECK(state_of(w.ended(task)) == "succeeded");
 }
