@@ -7,6 +7,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <string>
+#include <utility>
 
 using namespace agentd::testing;
 using namespace agentd;
@@ -54,24 +57,43 @@ struct secured {
     byte_server server;
 };
 
+// Written by the server's thread, read by the test's.
+class shared_text {
+public:
+    void set(std::string text)
+    {
+        const std::lock_guard hold{lock_};
+        text_ = std::move(text);
+    }
+    [[nodiscard]] std::string get() const
+    {
+        const std::lock_guard hold{lock_};
+        return text_;
+    }
+
+private:
+    mutable std::mutex lock_;
+    std::string text_ = "unset";
+};
+
 } // namespace
 
 TEST_CASE("case 70 tls_custom_ca: works, SNI is seen by the server, none for an address")
 {
-    std::string name = "unset";
+    shared_text name;
     const auto script = [&name](peer& with) {
         with.read_request();
-        name = with.sni();
+        name.set(with.sni());
         with.send(streamed(text_stream()));
     };
     const secured named{{}, script};
     const auto got = ask(named.options());
     REQUIRE_MESSAGE(got.outcome.has_value(), got.message());
     CHECK(got.text() == "Hello \u00e9\U0001F600");
-    CHECK(name == "localhost");
+    CHECK(name.get() == "localhost");
     const secured by_address{{}, script};
     CHECK(ask(by_address.options("127.0.0.1")).outcome.has_value());
-    CHECK(name.empty());
+    CHECK(name.get().empty());
 }
 
 TEST_CASE("case 70, by SSL_CERT_FILE; one that cannot be read is said to be so")
