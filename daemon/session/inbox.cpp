@@ -35,6 +35,12 @@ bool inbox::push(std::int64_t id, std::string text)
     return true;
 }
 
+void inbox::forget(const std::vector<std::int64_t>& ids)
+{
+    for (const auto id : ids)
+        known_.erase(id);
+}
+
 inbox::news inbox::drain()
 {
     news all;

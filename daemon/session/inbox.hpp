@@ -23,6 +23,11 @@ public:
     // A user has sent a message to the task that is open.
     bool push(std::int64_t id, std::string text); // false: pushed before
 
+    // A task has ended: what was still to be said to it is said to nobody.
+    void drop_messages() { messages_.clear(); }
+    // Back in the store's queue (their message was refused): they may be pushed again.
+    void forget(const std::vector<std::int64_t>& ids);
+
     [[nodiscard]] bool empty() const { return ended_.empty() && messages_.empty(); }
     [[nodiscard]] bool has_message() const { return !messages_.empty(); }
 

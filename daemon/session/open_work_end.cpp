@@ -136,8 +136,10 @@ aio::awaitable<std::optional<event>> open_work::run(todo::finish how)
     log::info("task.finished", {owner_.id_.str(), task_.shown.id.str()}, "task ended: {}{}{}",
         to_string(how.how.state), how.how.type.empty() ? "" : ", ", how.how.type);
     end.how = std::move(how.how);
-    auto finish = [task = task_, end](store::connection& db) { steps::finish_task(db, task, end); };
-    co_await commit(shared_, store::step::finish_task, std::move(finish));
+    auto finish = [task = task_, end](
+                      store::connection& db) { return steps::finish_task(db, task, end); };
+    const auto again = co_await commit(shared_, store::step::finish_task, std::move(finish));
+    owner_.inbox_.forget(again);
     place_ = {};
     co_return std::nullopt;
 }

@@ -102,8 +102,9 @@ struct abandoned {
     std::string replacement; // of a refused message: what stands in its place; may be empty
     bool refused = false;    // the message goes, a new epoch begins
 };
-// Ends the task without a final reply.
-void finish_task(connection& db, const store::tasks::row& task, const abandoned& what);
+// Ends the task without a final reply. The notifications that go back to the queue.
+[[nodiscard]] std::vector<std::int64_t> finish_task(
+    connection& db, const store::tasks::row& task, const abandoned& what);
 
 // --- jobs
 

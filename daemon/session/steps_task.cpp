@@ -158,10 +158,43 @@ void end_waiting(connection& db, const store::tasks::row& task)
         store::sessions::set_state(db, task.shown.session_id, session_state::running);
 }
 
-void finish_task(connection& db, const store::tasks::row& task, const abandoned& what)
+namespace {
+
+// The refused message goes, what it carried is queued again, a new epoch begins. The epoch's
+// number; 0: there is none to follow.
+std::int64_t begin_epoch_without(
+    connection& db, const base::session_id& id, std::int64_t refused_seq)
+{
+    const auto session = store::sessions::find(db, id);
+    auto epoch = session ? store::messages::find_epoch(db, id, session->shown.epoch) : std::nullopt;
+    if (!epoch)
+        return 0;
+    epoch->number += 1;
+    store::messages::insert_epoch(db, id, *epoch);
+    store::sessions::set_model(db, id, epoch->model, epoch->number);
+    store::messages::end_at(db, id, refused_seq, epoch->number);
+    store::notifications::detach_all(db, id, refused_seq);
+    return epoch->number;
+}
+
+std::vector<std::int64_t> carried_by(
+    connection& db, const base::session_id& id, std::int64_t message_seq)
+{
+    std::vector<std::int64_t> ids;
+    for (const auto& row : store::notifications::undelivered(db, id))
+        if (message_seq != 0 && row.message_seq == message_seq)
+            ids.push_back(row.id);
+    return ids;
+}
+
+} // namespace
+
+std::vector<std::int64_t> finish_task(
+    connection& db, const store::tasks::row& task, const abandoned& what)
 {
     const auto& shown = task.shown;
     const auto& id = shown.session_id;
+    std::vector<std::int64_t> queued_again;
     store::messages::row row;
     row.shown.role = "user";
     row.shown.epoch = what.epoch;
@@ -169,23 +202,15 @@ void finish_task(connection& db, const store::tasks::row& task, const abandoned&
     row.shown.created_at = base::wall_now();
     row.answered = false;
     if (what.refused) {
-        const auto session = store::sessions::find(db, id);
-        auto epoch =
-            session ? store::messages::find_epoch(db, id, session->shown.epoch) : std::nullopt;
-        if (epoch) {
-            epoch->number += 1;
-            store::messages::insert_epoch(db, id, *epoch);
-            store::sessions::set_model(db, id, epoch->model, epoch->number);
-            store::messages::end_at(db, id, what.pending_seq, epoch->number);
-            store::notifications::detach_all(db, id, what.pending_seq);
-            row.shown.epoch = epoch->number;
-        }
+        queued_again = carried_by(db, id, what.pending_seq);
+        if (const auto epoch = begin_epoch_without(db, id, what.pending_seq); epoch != 0)
+            row.shown.epoch = epoch;
         if (!what.replacement.empty()) {
             row.shown.content = what.replacement;
             static_cast<void>(store::messages::append(db, id, row));
         }
     } else if (!what.pending.empty() && what.pending_seq != 0) {
-        store::messages::rewrite(db, id, what.pending_seq, what.pending);
+        store::messages::rewrite(db, id, what.pending_seq, what.pending, shown.id);
     } else if (!what.pending.empty()) {
         row.shown.content = what.pending;
         static_cast<void>(store::messages::append(db, id, row));
@@ -196,10 +221,11 @@ void finish_task(connection& db, const store::tasks::row& task, const abandoned&
         error = proto::api::task_error{
             what.how.type, what.how.message, what.how.status, what.how.request_id};
     if (!store::tasks::finish(db, shown.id, state, error, base::wall_now()))
-        return;
+        return queued_again;
     end_session_work(db, id);
     if (const auto ended = store::tasks::find(db, shown.id))
         db.append_event(events::task_finished(ended->shown));
+    return queued_again;
 }
 
 } // namespace agentd::session::steps

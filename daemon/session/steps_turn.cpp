@@ -50,7 +50,7 @@ std::int64_t begin_turn(connection& db, const store::tasks::row& task, const tur
         row.answered = false;
         seq = store::messages::append(db, shown.session_id, row);
     } else if (!what.pending.empty()) {
-        store::messages::rewrite(db, shown.session_id, seq, what.pending);
+        store::messages::rewrite(db, shown.session_id, seq, what.pending, shown.id);
     }
     for (const auto id : what.attach)
         store::notifications::attach(db, id, seq);

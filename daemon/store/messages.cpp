@@ -50,11 +50,14 @@ std::int64_t append(connection& db, const base::session_id& id, const row& what)
     return seq;
 }
 
-void rewrite(connection& db, const base::session_id& id, std::int64_t seq, std::string_view content)
+void rewrite(connection& db, const base::session_id& id, std::int64_t seq, std::string_view content,
+    const base::task_id& task)
 {
     // A message that was answered is frozen.
-    db.prepare("UPDATE messages SET content = ? WHERE session = ? AND seq = ? AND answered = 0")
+    db.prepare("UPDATE messages SET content = ?, task = ? "
+               "WHERE session = ? AND seq = ? AND answered = 0")
         .bind(content)
+        .bind(task.str())
         .bind(id.str())
         .bind(seq)
         .run();

@@ -24,8 +24,9 @@ struct epoch {
 // Appends with the next seq of the session, which it returns; counts it in the session.
 [[nodiscard]] std::int64_t append(connection& db, const base::session_id& id, const row& what);
 // Replaces the content of an unanswered message / marks it answered.
-void rewrite(
-    connection& db, const base::session_id& id, std::int64_t seq, std::string_view content);
+// It is then also of `task`, which has extended it.
+void rewrite(connection& db, const base::session_id& id, std::int64_t seq, std::string_view content,
+    const base::task_id& task);
 void mark_answered(connection& db, const base::session_id& id, std::int64_t seq);
 // The message belongs to no epoch from `epoch` on (a refused one; what was summarised).
 void end_at(connection& db, const base::session_id& id, std::int64_t seq, std::int64_t epoch);

@@ -22,7 +22,11 @@ proto::api::task read_shown(const statement& from)
     t.priority = static_cast<int>(from.integer(5));
     t.cancel_requested = from.integer(6) != 0;
     t.turns = from.integer(7);
-    t.result_turn = from.maybe_integer(8);
+    // What the model has said so far is a result only when the task has ended.
+    if (has_ended(t.state)) {
+        t.result_turn = from.maybe_integer(8);
+        t.result = from.maybe_text(33);
+    }
     t.usage = usage_at(from, 9);
     t.cost_usd = from.real(13);
     t.created_at = from.time(20);
@@ -37,7 +41,6 @@ proto::api::task read_shown(const statement& from)
     t.model = from.text(28);
     t.labels = decode_map(from.text(29));
     t.prompt = from.text(30);
-    t.result = from.maybe_text(33);
     return t;
 }
 

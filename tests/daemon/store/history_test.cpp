@@ -63,10 +63,12 @@ TEST_CASE("messages: an unanswered one can be rewritten, an answered one is froz
     auto open = message("user", "[1]");
     open.answered = false;
     const auto seq = messages::append(*db, session, open);
-    messages::rewrite(*db, session, seq, "[1,2]");
+    const base::task_id other{"t_otherother"};
+    messages::rewrite(*db, session, seq, "[1,2]", other);
     CHECK(!messages::history(*db, session, 1)[0].answered);
+    CHECK(messages::history(*db, session, 1)[0].shown.task_id == other);
     messages::mark_answered(*db, session, seq);
-    messages::rewrite(*db, session, seq, "[1,2,3]");
+    messages::rewrite(*db, session, seq, "[1,2,3]", other);
     CHECK(messages::history(*db, session, 1)[0].answered);
     CHECK(messages::history(*db, session, 1)[0].shown.content == "[1,2]");
 }

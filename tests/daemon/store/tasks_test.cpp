@@ -107,8 +107,10 @@ TEST_CASE("tasks: turns add up, and the result is the last text there was")
 
     const auto row = tasks::find(*db, id);
     CHECK(row->shown.turns == 3);
-    CHECK(row->shown.result == "second");
-    CHECK(row->shown.result_turn == 2);
+    CHECK(!row->shown.result); // what was said so far is no result before the end
+    REQUIRE(tasks::finish(*db, id, task_state::cancelled, std::nullopt, at(20)));
+    CHECK(tasks::find(*db, id)->shown.result == "second");
+    CHECK(tasks::find(*db, id)->shown.result_turn == 2);
     CHECK(row->shown.stop_reason == "tool_use");
     CHECK(row->shown.usage ==
         proto::api::usage{.input = 11, .output = 2, .cache_read = 3, .cache_write = 4});
