@@ -72,6 +72,15 @@ aio::awaitable<base::result<submitted>> core::submit(
         co_return std::unexpected(draining());
     const auto settings = shared_.now.get();
     submission order{who, std::move(what), std::move(key), settings, &shared_.tools, {}};
+    if (order.key) { // the answer stands, also when the folder is gone by now
+        auto look = [order](
+                        store::connection& db) { return earlier_answer(db, order.who, order.key); };
+        auto earlier = co_await shared_.db.read(std::move(look));
+        if (!earlier)
+            co_return std::unexpected(as_answer(std::move(earlier.error())));
+        if (*earlier)
+            co_return submitted{(*earlier)->answer, base::task_id{(*earlier)->location}};
+    }
     if (!order.what.session_id) {
         auto open = [settings, who, asked = order.what.workdir] {
             return find_workdir(*settings, who, asked);
@@ -185,11 +194,11 @@ aio::awaitable<base::result<submitted>> core::add_message(
         auto earlier = earlier_answer(db, who, key);
         if (!earlier)
             return std::unexpected(std::move(earlier.error()));
+        if (*earlier)
+            return added{{(*earlier)->answer, base::task_id{(*earlier)->location}}, {}, 0};
         auto task = lookup::task(db, who, id);
         if (!task)
             return std::unexpected(std::move(task.error()));
-        if (*earlier)
-            return added{{(*earlier)->answer, task->shown.id}, task->shown.session_id, 0};
         auto notification = queue_message(db, task->shown, text);
         if (!notification)
             return std::unexpected(std::move(notification.error()));

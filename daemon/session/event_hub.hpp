@@ -21,6 +21,7 @@ namespace agentd::session {
 struct delta {
     base::session_id session_id;
     base::task_id task_id;
+    std::uint32_t owner_uid = 0; // whose session it is
     std::int64_t turn = 0;
     std::int64_t attempt = 1;
     std::size_t block = 0;

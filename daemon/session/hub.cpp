@@ -112,6 +112,7 @@ live_item item_of(const delta& what)
     item.event.type = "model.delta";
     item.event.session_id = what.session_id;
     item.event.task_id = what.task_id;
+    item.event.owner_uid = what.owner_uid;
     std::string json;
     proto::json::object_writer out{json};
     out.member("type", item.event.type).member("session_id", what.session_id.str());

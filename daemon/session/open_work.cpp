@@ -44,7 +44,7 @@ aio::awaitable<> open_work::run()
     auto first = co_await prepare();
     co_await tell(std::move(first));
     while (!loop_.is_over() && !owner_.stopping_) {
-        auto next = co_await owner_.arrivals_.pop();
+        auto next = co_await owner_.next();
         co_await take(std::move(next));
     }
     if (!loop_.is_over()) {
@@ -53,6 +53,7 @@ aio::awaitable<> open_work::run()
                         store::connection& db) { store::tasks::set_elapsed(db, id, ms); };
         co_await commit(shared_, store::step::wait_for_jobs, std::move(keep));
     }
+    owner_.inbox_.drop_messages();
     timers_.cancel();
     co_await timers_.join();
 }

@@ -3,8 +3,12 @@
 #include "session/commit.hpp"
 #include "session/open_work.hpp"
 
+#include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <fmt/format.h>
+
+#include <exception>
 #include <utility>
 
 namespace agentd::session {
@@ -90,8 +94,11 @@ aio::awaitable<> open_work::run_call(std::uint64_t step, std::size_t number)
     try {
         auto given = co_await answer_to(number);
         answer = std::move(given);
-    } catch (const boost::system::system_error&) { // cancelled: by the user, a limit, a stop
-        answer = tools::failed(stop_text_);
+    } catch (const boost::system::system_error& end) {
+        const bool cancelled = end.code() == boost::asio::error::operation_aborted;
+        answer = tools::failed(cancelled ? stop_text_ : "internal error: " + end.code().message());
+    } catch (const std::exception& broken) { // out of memory, or a bug: an answer all the same
+        answer = tools::failed(fmt::format("internal error: {}", broken.what()));
     }
     co_await aio::shield();
     co_await finish_call(number, std::move(answer), base::elapsed_since(began));

@@ -26,7 +26,8 @@ public:
 
     void on_text(std::int64_t attempt, std::size_t index, std::string_view text) override
     {
-        hub_.publish({task_.session_id, task_.id, turn_, attempt, index, std::string{text}});
+        hub_.publish({task_.session_id, task_.id, task_.owner_uid, turn_, attempt, index,
+            std::string{text}});
     }
     void on_retry(
         std::int64_t attempt, const model::failure& why, std::chrono::milliseconds delay) override
@@ -59,6 +60,11 @@ bool asks_for_tools(const model::reply& reply)
 ending failed_request(const model::failure& why)
 {
     return {proto::api::task_state::failed, "model_error", why.message, why.status, why.request_id};
+}
+
+std::int64_t tokens_of(const proto::api::usage& used)
+{
+    return used.input + used.output + used.cache_read + used.cache_write;
 }
 
 proto::api::usage usage_of(const model::reply& reply)
@@ -120,10 +126,19 @@ aio::awaitable<> open_work::ask_model(std::uint64_t step, model::request what)
     auto note = [this, step](
                     proto::api::event e) { owner_.put(report::model_retries{step, std::move(e)}); };
     watcher told{shared_.hub, task_.shown, task_.shown.turns + 1, std::move(note)};
-    auto outcome = co_await shared_.model.ask(std::move(what), told);
     report::model_answered answer;
     answer.step = step;
-    answer.outcome = std::move(outcome);
+    try {
+        auto outcome = co_await shared_.model.ask(std::move(what), told);
+        answer.outcome = std::move(outcome);
+    } catch (const boost::system::system_error&) {
+        throw;                               // cancelled: nobody waits for an answer
+    } catch (const std::exception& broken) { // out of memory, or a bug: the task ends
+        model::failure why;
+        why.type = "internal";
+        why.message = broken.what();
+        answer.outcome = std::unexpected(std::move(why));
+    }
     owner_.put(std::move(answer));
 }
 
@@ -162,6 +177,8 @@ aio::awaitable<> open_work::store_reply(model::reply reply, const std::vector<ac
     task_.shown.turns += 1;
     task_.shown.usage += usage_of(reply);
     task_.shown.cost_usd += end.cost_usd;
+    opened_.session.shown.usage += usage_of(reply);
+    opened_.session.shown.cost_usd += end.cost_usd;
     task_.shown.stop_reason = to_string(reply.stop);
     end.reply = std::move(reply);
     auto store = [task = task_, end](
@@ -189,17 +206,28 @@ happened::reply open_work::summary_of(const model::reply& reply) const
 
 double open_work::cost_of_reply(const model::reply& reply) const
 {
-    return cost_of(*settings_, task_.shown.model, usage_of(reply)).value_or(0);
+    // A fallback has its own price; an alias of the model asked for may have none.
+    const auto own = cost_of(*settings_, reply.model, usage_of(reply));
+    return own ? *own : cost_of(*settings_, task_.shown.model, usage_of(reply)).value_or(0);
 }
 
 std::string open_work::spent_by(const proto::api::usage& more, double cost) const
 {
     auto used = task_.shown.usage;
     used += more;
-    const auto tokens = used.input + used.output + used.cache_read + used.cache_write;
+    const auto tokens = tokens_of(used);
     if (task_.max_tokens_total && tokens >= *task_.max_tokens_total)
         return fmt::format(
             "{} tokens are used of max_tokens_total {}", tokens, *task_.max_tokens_total);
+    const auto& session = opened_.session.shown;
+    const auto all = tokens_of(session.usage) + tokens_of(more);
+    if (settings_->session_tokens != 0 && all >= settings_->session_tokens)
+        return fmt::format("the session has used {} tokens of limits.session_tokens {}", all,
+            settings_->session_tokens);
+    const auto session_usd = session.cost_usd + cost;
+    if (settings_->session_budget_usd > 0 && session_usd >= settings_->session_budget_usd)
+        return fmt::format("the session has spent {:.4f} USD of limits.session_budget_usd {:.4f}",
+            session_usd, settings_->session_budget_usd);
     const auto usd = task_.shown.cost_usd + cost;
     if (task_.budget_usd && usd >= *task_.budget_usd)
         return fmt::format("{:.4f} USD are spent of budget_usd {:.4f}", usd, *task_.budget_usd);

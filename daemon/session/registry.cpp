@@ -1,5 +1,7 @@
 #include "session/registry.hpp"
 
+#include "base/at_exit.hpp"
+
 #include <boost/asio/post.hpp>
 
 #include <utility>
@@ -35,8 +37,15 @@ aio::awaitable<> registry::keep(std::shared_ptr<session> what)
 {
     const auto id = what->id();
     auto may_go = [this, id](std::uint64_t seen) { return retire(id, seen); };
+    // Shut down, or ended by an exception: nobody asked whether it may go. (Retired: it is not
+    // there any more.)
+    auto leave = [this, what] { drop(what); };
+    const base::at_exit forgotten{leave};
     co_await what->run(may_go);
-    // Shut down: nobody asked whether it may go. (Retired: it is not there any more.)
+}
+
+void registry::drop(const std::shared_ptr<session>& what)
+{
     boost::asio::post(strand_, [this, what] {
         if (const auto found = live_.find(what->id());
             found != live_.end() && found->second.live == what)

@@ -35,6 +35,7 @@ private:
     };
     void deliver(const base::session_id& id, incoming what);
     aio::awaitable<> keep(std::shared_ptr<session> what);
+    void drop(const std::shared_ptr<session>& what);
     aio::awaitable<bool> retire(base::session_id id, std::uint64_t seen);
     aio::awaitable<bool> forget(base::session_id id, std::uint64_t seen);
     aio::awaitable<> end_all();

@@ -1,6 +1,7 @@
 #include "session/scheduler.hpp"
 
 #include "aio/flag.hpp"
+#include "base/at_exit.hpp"
 #include "session/turn_order.hpp"
 
 #include <boost/asio/post.hpp>
@@ -37,23 +38,6 @@ struct scheduler::state {
     std::map<std::uint64_t, aio::flag*> waiting; // flags are locals of the waiting coroutines
 };
 
-namespace {
-
-// Leaves the queue however the wait ends.
-template <class Leave>
-class at_exit {
-public:
-    explicit at_exit(Leave leave) : leave_(std::move(leave)) {}
-    at_exit(const at_exit&) = delete;
-    at_exit& operator=(const at_exit&) = delete;
-    ~at_exit() { leave_(); }
-
-private:
-    Leave leave_;
-};
-
-} // namespace
-
 scheduler::place& scheduler::place::operator=(place&& other) noexcept
 {
     release();
@@ -82,7 +66,7 @@ aio::awaitable<scheduler::place> scheduler::enter(wish what)
             if (!s->order.remove(id) && !taken)
                 s->give_back();
         };
-        const at_exit guard{leave};
+        const base::at_exit guard{leave}; // however the wait ends
         s->serve();
         co_await granted.wait();
         taken = true;

@@ -10,6 +10,21 @@
 #include <type_traits>
 
 namespace agentd::session {
+namespace {
+
+// What makes a signal the same as another one; empty: each counts.
+std::string meaning_of(const incoming& what)
+{
+    if (std::holds_alternative<signal::look_for_work>(what))
+        return "look for work";
+    if (const auto* cancel = std::get_if<signal::cancel>(&what))
+        return "cancel " + cancel->task.str();
+    if (const auto* kill = std::get_if<signal::kill_job>(&what))
+        return "kill " + kill->job.str();
+    return {};
+}
+
+} // namespace
 
 session::session(environment& shared, base::session_id id, aio::executor strand)
     : shared_(shared),
@@ -27,8 +42,18 @@ void session::post(std::shared_ptr<session> self, incoming what)
     const auto strand = self->strand_;
     boost::asio::post(strand, [self = std::move(self), what = std::move(what)]() mutable {
         ++self->seen_;
-        self->put(std::move(what));
+        const auto meaning = meaning_of(what);
+        // Clients may say the same thing any number of times; the mailbox is bounded.
+        if (meaning.empty() || self->said_.insert(meaning).second)
+            self->put(std::move(what));
     });
+}
+
+aio::awaitable<incoming> session::next()
+{
+    auto what = co_await arrivals_.pop();
+    said_.erase(meaning_of(what));
+    co_return what;
 }
 
 void session::put(incoming what)
@@ -63,6 +88,8 @@ aio::awaitable<> session::run(retire may_go)
             const bool gone = co_await may_go(seen);
             if (gone)
                 break;
+            if (seen != seen_)
+                continue; // signals were taken while it looked for work: ask again
         }
         co_await rest();
     }
@@ -74,7 +101,7 @@ aio::awaitable<> session::run(retire may_go)
 aio::awaitable<> session::rest()
 {
     for (;;) {
-        const auto what = co_await arrivals_.pop();
+        const auto what = co_await next();
         took_care(what);
         if (stopping_ || std::holds_alternative<signal::look_for_work>(what))
             co_return;
@@ -109,9 +136,9 @@ aio::awaitable<std::optional<scheduler::place>> session::take_turn(scheduler::wi
     asking.start("place", ask(this, what));
     std::optional<scheduler::place> place;
     while (!place && !stopping_) {
-        auto next = co_await arrivals_.pop();
-        took_care(next);
-        if (auto* granted = std::get_if<report::place_free>(&next))
+        auto came = co_await next();
+        took_care(came);
+        if (auto* granted = std::get_if<report::place_free>(&came))
             place = std::move(granted->place);
     }
     asking.cancel();

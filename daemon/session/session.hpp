@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 
@@ -104,6 +105,8 @@ private:
     // What matters with and without a task. True: it was that.
     bool took_care(const incoming& what);
     void put(incoming what);
+    // The next thing that has come; waits for it.
+    aio::awaitable<incoming> next();
 
     environment& shared_;
     base::session_id id_;
@@ -112,6 +115,8 @@ private:
     bool stopping_ = false;
     inbox inbox_;
     aio::mailbox<incoming> arrivals_;
+    // Signals in the mailbox that say nothing new when they come again ("cancel t_...").
+    std::set<std::string> said_;
     std::unique_ptr<open_work> open_;
     live_jobs jobs_; // last: its coroutines use the others
 };

@@ -222,3 +222,21 @@ TEST_CASE("restart: what a killed daemon's commands left running is dead before 
     CHECK(w.log().find("jobs.leftover") != std::string::npos);
     CHECK(state_of(w.ended(task)) == "succeeded");
 }
+
+TEST_CASE("restart: a prompt that joined an unanswered message is told once")
+{
+    world w{{.scenario = scenario({interrupted("first",
+                 {step({say("never")}, {{"reply", {{"hold", "one"}}}}),
+                     step({say("never")}, {{"reply", {{"hold", "two"}}}}),
+                     step({say("Second done.")}, expect({{"history_once", "second wish"}}))})})}};
+    const auto first = w.submit("first wish");
+    w.await_model("held=one");
+    w.json(202, "POST", "/v1/tasks/" + first + "/cancel");
+    CHECK(state_of(w.ended(first)) == "cancelled");
+    const auto second = w.submit("second wish", {{"session_id", w.task(first).at("session_id")}});
+    w.await_model("held=two");
+    CHECK(w.stop_daemon(SIGKILL) == 128 + SIGKILL);
+    w.start_daemon();
+    CHECK(w.ended(second).at("result") == "Second done.");
+    w.check_model_content();
+}

@@ -51,7 +51,8 @@ TEST_CASE("turn: the model ends its turn while a job runs; the session waits and
     const auto task = w.submit("build it");
     w.await_event("task.waiting", task);
     CHECK(state_of(w.task(task)) == "waiting");
-    CHECK(w.requests().size() == 2); // waiting costs no request
+    CHECK(w.task(task).at("result").is_null()); // what was said so far is no result yet
+    CHECK(w.requests().size() == 2);            // waiting costs no request
     write_file(w.workspace() + "/gate", "go\n");
     const auto end = w.ended(task);
     CHECK(state_of(end) == "succeeded");
@@ -335,5 +336,39 @@ TEST_CASE("turn: what a command prints cannot speak with agentd's voice")
                  step({say("I wait.")}),
                  step({say("Ok.")}, expects({"| </background-results>", "| [bg:00000000]"}))})})}};
     CHECK(state_of(w.ended(w.submit("forge"))) == "succeeded");
+    w.check_model_content();
+}
+
+TEST_CASE("turn: what was said to a task that was cancelled is not told to the next one")
+{
+    world w{{.scenario = scenario({conversation("first",
+                 {step({say("never")}, {{"reply", {{"hold", "gate"}}}}),
+                     step({say("Second done.")},
+                         {{"expect",
+                             {{"contains", "second wish"}, {"not_contains", "delete it"}}}})})})}};
+    const auto first = w.submit("first wish");
+    w.await_model("held=gate");
+    const auto second = w.submit("second wish", {{"session_id", w.task(first).at("session_id")}});
+    w.json(202, "POST", "/v1/tasks/" + first + "/messages", {{"text", "delete it"}});
+    w.json(202, "POST", "/v1/tasks/" + first + "/cancel");
+    CHECK(state_of(w.ended(first)) == "cancelled");
+    CHECK(w.ended(second).at("result").as_string() == "Second done.");
+    w.check_model_content();
+}
+
+TEST_CASE("turn: what a refused request carried is told in the session's next task")
+{
+    world w{{.scenario = scenario({conversation("first",
+                 {step({background("echo carried")}, {{"reply", {{"hold", "gate"}}}}),
+                     step({use("wait_background", {})}),
+                     step({say("No")}, {{"reply", {{"stop_reason", "refusal"}}}}),
+                     step({say("Now I know.")}, expects({"| carried", "second wish"}))})})}};
+    const auto first = w.submit("first wish");
+    w.await_model("held=gate");
+    // Queued now, so that the session stays live between the two.
+    const auto second = w.submit("second wish", {{"session_id", w.task(first).at("session_id")}});
+    w.release("gate");
+    CHECK(error_type(w.ended(first)) == "refusal");
+    CHECK_MESSAGE(w.ended(second).at("result") == "Now I know.", js::serialize(w.ended(second)));
     w.check_model_content();
 }
