@@ -57,7 +57,8 @@ aio::awaitable<response> routed(exchange& x)
     co_return refusal;
 }
 
-// The handler's answer; an exception of it becomes a 500, but for cancellation.
+// The handler's answer; an exception of it becomes a 500, but for cancellation. After the head of
+// a stream it only breaks that off.
 aio::awaitable<response> answered(exchange& x)
 {
     std::string failure;
@@ -71,6 +72,12 @@ aio::awaitable<response> answered(exchange& x)
         failure = e.what();
     }
     log::error("api.failed", {}, "request {}: {}", x.request_id, failure);
+    if (x.begun) {
+        response cut_off;
+        cut_off.streamed = true;
+        cut_off.broken = true;
+        co_return cut_off;
+    }
     co_return x.problem(
         problems::internal, "an error of the daemon; its log has it under the request id");
 }

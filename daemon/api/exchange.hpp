@@ -29,6 +29,7 @@ struct exchange {
     session::caller who;
     std::string id;         // the {id} of the path; empty: it has none
     std::string request_id; // r_...
+    bool begun = false;     // a stream's head has gone out: no other answer can
 
     [[nodiscard]] session::service& service() const { return *all.from.service; }
     [[nodiscard]] session::event_hub& events() const { return *all.from.events; }
@@ -45,7 +46,7 @@ struct exchange {
         return problem_response(type, std::move(detail), request_id);
     }
     // A stream as the answer; its head fields begin with these.
-    [[nodiscard]] body_stream stream() const { return {client, asked.chunks}; }
+    [[nodiscard]] body_stream stream() { return {client, asked.chunks, begun}; }
     [[nodiscard]] head_fields stream_fields() const
     {
         head_fields fields;

@@ -28,6 +28,18 @@ std::string sha256(std::string_view bytes)
     return hex;
 }
 
+bool is_cursor(std::string_view text, cursor_of list)
+{
+    constexpr std::string_view hex{"0123456789abcdef"};
+    constexpr std::string_view base32{"abcdefghijklmnopqrstuvwxyz234567"};
+    constexpr std::size_t job_digits = 8;
+    constexpr std::size_t prefixed = 12; // t_ or s_, and 10 characters
+    if (list == cursor_of::jobs)
+        return text.size() == job_digits && text.find_first_not_of(hex) == std::string_view::npos;
+    return text.size() == prefixed && text.starts_with(list == cursor_of::tasks ? "t_" : "s_") &&
+        text.find_first_not_of(base32, 2) == std::string_view::npos;
+}
+
 } // namespace
 
 bool is_id(std::string_view text)
@@ -42,6 +54,14 @@ std::string id_in(parameters& in, std::string_view name)
     if (in.has(name) && !is_id(id))
         in.complain(name, "must be an id, or at least its first 4 characters");
     return id;
+}
+
+std::string cursor_in(parameters& in, cursor_of list)
+{
+    std::string cursor = in.text("after");
+    if (in.has("after") && !is_cursor(cursor, list))
+        in.complain("after", "must be the `next` of the page before");
+    return cursor;
 }
 
 std::size_t list_limit(parameters& in)

@@ -18,6 +18,11 @@ namespace agentd::api {
 // The id in a parameter; empty when absent.
 [[nodiscard]] std::string id_in(parameters& in, std::string_view name);
 
+// What `after` of a list is: the id of the last item seen, whole.
+enum class cursor_of { tasks, sessions, jobs };
+// `after` of a list; empty when absent.
+[[nodiscard]] std::string cursor_in(parameters& in, cursor_of list);
+
 // `limit` of a list.
 [[nodiscard]] std::size_t list_limit(parameters& in);
 

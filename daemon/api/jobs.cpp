@@ -125,7 +125,7 @@ aio::awaitable<response> list_jobs(exchange& x)
     which.task_id = id_in(in, "task_id");
     which.states = states_in(in, proto::api::job_state_from);
     which.limit = list_limit(in);
-    which.after = in.text("after");
+    which.after = cursor_in(in, cursor_of::jobs);
     if (const auto wrong = in.wrong())
         co_return x.problem(*wrong);
     auto page = co_await x.service().jobs(x.who, std::move(which));

@@ -52,6 +52,7 @@ std::string head_text(int status, const std::string& content_type,
 aio::awaitable<base::result<>> body_stream::begin(
     int status, std::string content_type, head_fields fields)
 {
+    *begun_ = true;
     if (chunks_)
         fields.emplace_back("Transfer-Encoding", "chunked");
     const std::string head = head_text(status, content_type, std::nullopt, fields);

@@ -34,7 +34,9 @@ struct response {
 // client ended by closing.
 class body_stream {
 public:
-    body_stream(transport& to, bool chunks) : to_(&to), chunks_(chunks) {}
+    // `begun` becomes true with the head, and outlives the stream.
+    body_stream(transport& to, bool chunks, bool& begun) : to_(&to), chunks_(chunks), begun_(&begun)
+    {}
 
     // The head; before anything else. Errors: closed, stalled.
     aio::awaitable<base::result<>> begin(int status, std::string content_type, head_fields fields);
@@ -45,6 +47,7 @@ public:
 private:
     transport* to_;
     bool chunks_;
+    bool* begun_;
 };
 
 } // namespace agentd::api

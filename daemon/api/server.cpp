@@ -20,24 +20,18 @@ namespace {
 namespace asio = boost::asio;
 using asio::local::stream_protocol;
 
-// Out of descriptors or memory: others may free some soon.
+// Out of descriptors or memory: others may free some soon. Of any other error, so that one that
+// stays (EINVAL: the socket was shut down) does not spin.
 constexpr auto accept_again = std::chrono::milliseconds{100};
 
-enum class accept_outcome { taken, none_left, passing, short_of_resources };
+enum class accept_outcome { taken, none_left, failed };
 
 accept_outcome accept_one(int listening, base::unique_fd& connected)
 {
     connected.reset(::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (connected)
         return accept_outcome::taken;
-    switch (errno) {
-    case EAGAIN: return accept_outcome::none_left;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM: return accept_outcome::short_of_resources;
-    default: return accept_outcome::passing; // ECONNABORTED, EINTR, ...: the next may do
-    }
+    return errno == EAGAIN ? accept_outcome::none_left : accept_outcome::failed;
 }
 
 } // namespace
@@ -72,12 +66,15 @@ aio::awaitable<> server::stop()
 
 aio::awaitable<> server::end_all()
 {
+    stopping_ = true; // what was accepted just now would miss the cancelling
     group_.cancel();
     co_await group_.join();
 }
 
 void server::take(base::unique_fd connected)
 {
+    if (stopping_)
+        return;
     auto who = peer_of(connected.get());
     if (!who)
         return; // gone again
@@ -108,17 +105,19 @@ aio::awaitable<> server::accept_all()
     }
     const int listening = listening_.release(); // the acceptor's now
     bool complained = false;
-    for (;;) {
+    while (!stopping_) {
         base::unique_fd connected;
         const auto outcome = accept_one(listening, connected);
         if (outcome == accept_outcome::taken) {
             complained = false;
             take(std::move(connected));
-        } else if (outcome == accept_outcome::short_of_resources) {
+        } else if (outcome == accept_outcome::failed) {
+            const int why = errno;
             if (!std::exchange(complained, true))
-                log::warning("api.accept", {}, "cannot accept a connection: out of resources");
+                log::warning(
+                    "api.accept", {}, "{}", base::system_error("accept a connection", why).text);
             co_await aio::sleep_for(accept_again);
-        } else if (outcome == accept_outcome::none_left) {
+        } else {
             co_await acceptor.async_wait(stream_protocol::acceptor::wait_read,
                 asio::redirect_error(asio::use_awaitable, failure));
             co_await aio::rethrow_if_cancelled();

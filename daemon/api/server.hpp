@@ -35,6 +35,7 @@ private:
     aio::executor io_;
     aio::executor strand_; // of group_ and listening_
     base::unique_fd listening_;
+    bool stopping_ = false; // on strand_
     context all_;
     aio::task_group group_;
 };

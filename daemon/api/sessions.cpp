@@ -68,7 +68,7 @@ aio::awaitable<response> list_sessions(exchange& x)
 {
     parameters in{x.asked};
     const auto limit = list_limit(in);
-    auto after = in.text("after");
+    auto after = cursor_in(in, cursor_of::sessions);
     if (const auto wrong = in.wrong())
         co_return x.problem(*wrong);
     auto page = co_await x.service().sessions(x.who, limit, std::move(after));

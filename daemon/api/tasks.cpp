@@ -60,7 +60,7 @@ aio::awaitable<response> list_tasks(exchange& x)
     which.session_id = id_in(in, "session_id");
     which.labels = labels_in(in);
     which.limit = list_limit(in);
-    which.after = in.text("after");
+    which.after = cursor_in(in, cursor_of::tasks);
     if (const auto wrong = in.wrong())
         co_return x.problem(*wrong);
     auto page = co_await x.service().tasks(x.who, std::move(which));

@@ -164,6 +164,11 @@ TEST_CASE("each wrong parameter is 400 and named")
         {session_path + "/export?format=xml", "format"},
         {"/v1/jobs?state=succeeded", "state"},
         {"/v1/jobs?limit=0", "limit"},
+        {"/v1/tasks?after=s_abcdefghij", "after"},
+        {"/v1/tasks?after=t_abcde", "after"},
+        {"/v1/tasks?after=", "after"},
+        {"/v1/sessions?after=t_abcdefghij", "after"},
+        {"/v1/jobs?after=1f3a9c0g", "after"},
         {job_path + "?x=1", "x"},
         {job_path + "/output?offset=-1", "offset"},
         {job_path + "/output?limit=0", "limit"},
@@ -234,14 +239,14 @@ TEST_CASE("filters and pages reach the service as they were meant")
     running_api api;
     api.call("GET",
         "/v1/tasks?state=queued,running&state=failed&session_id=s_abc&label=a%3Db"
-        "&label=c=d%20e&limit=7&after=t_zzz");
+        "&label=c=d%20e&limit=7&after=t_zzzzzzzzzz");
     const auto& asked = api.service.last_tasks;
     using proto::api::task_state;
     CHECK(asked.states == std::vector{task_state::queued, task_state::running, task_state::failed});
     CHECK(asked.session_id == "s_abc");
     CHECK(asked.labels == proto::api::labels{{"a", "b"}, {"c", "d e"}});
     CHECK(asked.limit == 7);
-    CHECK(asked.after == "t_zzz");
+    CHECK(asked.after == "t_zzzzzzzzzz");
     api.call("GET", "/v1/jobs?task_id=t_x2&session_id=s_y2&state=lost");
     CHECK(api.service.last_jobs.task_id == "t_x2");
     CHECK(api.service.last_jobs.session_id == "s_y2");
@@ -363,4 +368,17 @@ TEST_CASE("an export has the session, all its messages and a last line")
     CHECK(lines == 452);
     CHECK(answer.body.starts_with(R"({"record":"session","version":1,"session":{"id":"s_)"));
     CHECK(answer.body.ends_with("{\"record\":\"end\",\"messages\":450}\n"));
+}
+
+TEST_CASE("a failure in the middle of a stream ends the connection, not the body")
+{
+    running_api api;
+    api.service.messages_throw = true;
+    auto client = api.client();
+    client.ask("GET", session_path + "/export");
+    REQUIRE(client.receive_head());
+    CHECK(client.read_line());
+    CHECK_FALSE(client.read_line());
+    CHECK(client.closed());
+    CHECK(api.call("GET", session_path + "/messages").status == 500);
 }

@@ -4,6 +4,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace agentd::session {
 
@@ -184,6 +185,8 @@ aio::awaitable<base::result<session::page<proto::api::message>>> fake_service::m
 {
     if (auto ok = check(session_id); !ok)
         co_return std::unexpected(ok.error());
+    if (messages_throw)
+        throw std::runtime_error{"messages fail"};
     constexpr std::int64_t all = 450; // more than two pages
     session::page<proto::api::message> page;
     for (std::int64_t seq = after_seq + 1; seq <= all && page.items.size() < limit; ++seq)

@@ -65,6 +65,7 @@ public:
     caller last_caller;
     std::atomic<bool> task_ended = false;
     std::atomic<int> waits_given_up = 0;
+    std::atomic<bool> messages_throw = false;
 
     // A job's output: kept bytes, with a piece left out of the middle.
     std::string output;

@@ -4,6 +4,7 @@
 
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <filesystem>
 
@@ -119,6 +120,33 @@ TEST_CASE("lifecycle: stopping ends waits, streams and idle connections, and lea
         CHECK(api.server->connections() == 0);
     }
     CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("lifecycle: connections that come while the server stops do not hold it up")
+{
+    const std::string ask{
+        "GET /v1/tasks/t_abcdefghij/wait?timeout_s=600 HTTP/1.1\r\nHost: x\r\n\r\n"};
+    for (int round = 0; round < 10; ++round) {
+        running_api api{own_bounds(), 2};
+        std::atomic<int> made = 0;
+        std::thread caller{[&made, &ask, path = api.path()] {
+            std::vector<base::unique_fd> held;
+            ::sockaddr_un to{};
+            to.sun_family = AF_UNIX;
+            path.copy(to.sun_path, sizeof to.sun_path - 1);
+            for (; made < 40; ++made) {
+                base::unique_fd one{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+                if (::connect(one.get(), reinterpret_cast<const ::sockaddr*>(&to), sizeof to) != 0)
+                    return; // it has stopped
+                (void)::send(one.get(), ask.data(), ask.size(), MSG_NOSIGNAL);
+                held.push_back(std::move(one));
+            }
+        }};
+        testing::eventually([&made] { return made > 0; });
+        api.stop();
+        CHECK(api.server->connections() == 0);
+        caller.join();
+    }
 }
 
 TEST_CASE("lifecycle: running out of descriptors does not end accepting")
