@@ -36,14 +36,18 @@ aio::awaitable<base::result<reply>> client::call(http_request what, time_limit p
 {
     const auto until = base::mono_now() + limits::client_reconnect_for;
     bool broke = false;
+    bool sent = false; // once already, and its answer lost
     for (;;) {
         auto answer = co_await try_call(what, patience);
         if (answer) {
             told_ = false;
             co_return answer;
         }
+        if (sent && what.method == "DELETE" && answer.error().is(errc::not_found))
+            co_return reply{}; // the one before has done it
         if (!passes(answer.error(), broke) || base::mono_now() >= until)
             co_return answer;
+        sent = sent || answer.error().is(errc::lost);
         tell(answer.error());
         broke = true;
         co_await aio::sleep_for(limits::client_reconnect_pause);

@@ -55,7 +55,8 @@ aio::awaitable<base::result<proto::api::task>> watch(
     context& with, std::string id, std::optional<std::string> after, show_event show);
 
 // The text that an argument names: itself, "-" stdin, "@FILE" a file, "@@..." a literal "@...".
-// Bounded by limits::prompt_bytes. Blocks.
+// Bounded by limits::prompt_bytes. Blocks: run() calls it before it takes the signals over, and
+// the verbs get the texts themselves.
 [[nodiscard]] base::result<std::string> text_argument(const std::string& given);
 
 // What the end of a task means for the exit code: nothing, task_failed or task_cancelled.

@@ -79,22 +79,45 @@ void enter(context& with, position& at, const http_head& head)
     at.offset = end;
 }
 
-// Prints one answer; the number of bytes it had. A connection that breaks ends it early.
-aio::awaitable<base::result<std::size_t>> print_answer(
+// How one answer went.
+struct printed {
+    std::uint64_t bytes = 0;
+    bool lost = false; // the connection broke before its end
+};
+
+// Prints one answer.
+aio::awaitable<base::result<printed>> print_answer(
     context& with, stream from, harmless_stream& filter, bool raw)
 {
-    std::size_t got = 0;
+    printed got;
     const time_limit for_ever{0}; // a job may be silent as long as it likes
     for (;;) {
         auto piece = co_await from.connection->read_some(for_ever);
         if (!piece && !piece.error().is(errc::lost))
             co_return std::unexpected(std::move(piece).error());
+        got.lost = !piece;
         if (!piece || piece->empty())
             co_return got;
-        got += piece->size();
+        got.bytes += piece->size();
         with.term.raw(raw ? *piece : filter.feed(*piece));
         (void)with.term.flush();
     }
+}
+
+// Moves behind what was printed. False: nothing to go on from.
+bool advance(position& at, const http_head& head, printed got)
+{
+    if (!at.offset) { // the daemon has found the place, and its answer's length says which
+        const auto next = number(head.field("x-next-offset"));
+        const auto length = number(head.field("content-length")).value_or(got.bytes);
+        if (!next || *next < length)
+            return got.lost && got.bytes == 0; // asked again as before
+        at.offset = *next - length;
+    }
+    at.offset = *at.offset + got.bytes;
+    if (at.left)
+        at.left = *at.left - std::min(*at.left, got.bytes);
+    return true;
 }
 
 } // namespace
@@ -135,7 +158,8 @@ done execute(context& with, jobs_verb what)
     co_return listed;
 }
 
-// Asks again and again until an answer is empty: the daemon ends one at a gap and bounds it.
+// Asks again and again until an answer is empty: the daemon ends one at a gap and bounds it. One
+// that was cut off says nothing about the end.
 done execute(context& with, output_verb what)
 {
     position at;
@@ -144,27 +168,28 @@ done execute(context& with, output_verb what)
     if (what.limit)
         at.left = static_cast<std::uint64_t>(*what.limit);
     harmless_stream filter;
-    for (;;) {
-        if (at.left && *at.left == 0)
-            break;
+    std::size_t barren = 0;
+    while (!at.left || *at.left != 0) {
         auto ask = request_for(what, at);
         auto opened = co_await with.daemon.open(std::move(ask));
         if (!opened)
             co_return std::unexpected(std::move(opened).error());
         const auto before = at.offset;
-        const bool found_by_daemon = !at.offset;
-        enter(with, at, opened->head);
-        const auto next = number(opened->head.field("x-next-offset"));
+        const auto head = opened->head;
+        enter(with, at, head);
         const auto got = co_await print_answer(with, std::move(*opened), filter, what.raw);
         if (!got)
             co_return std::unexpected(got.error());
-        if (found_by_daemon && !next)
-            break; // nothing to go on from
-        at.offset = found_by_daemon ? *next : *at.offset + *got;
-        if (at.left)
-            at.left = *at.left - std::min<std::uint64_t>(*at.left, *got);
-        if (*got == 0 && at.offset == before)
+        if (!advance(at, head, *got))
             break;
+        if (!got->lost && got->bytes == 0 && at.offset == before)
+            break;
+        barren = got->lost && got->bytes == 0 ? barren + 1 : 0;
+        if (barren > limits::client_barren_streams)
+            co_return std::unexpected(
+                base::error{errc::unreachable, "the daemon breaks its answers off at once"});
+        if (barren != 0)
+            co_await aio::sleep_for(limits::client_reconnect_pause);
     }
     if (!what.raw)
         with.term.raw(filter.finish());

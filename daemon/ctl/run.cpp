@@ -49,8 +49,28 @@ aio::awaitable<> heed_signals(running& state)
     co_await state.signals.async_wait(asio::redirect_error(asio::use_awaitable, failure));
     if (failure)
         co_return;
+    state.signals.clear(failure); // back to their default
     state.interrupted = true;
     state.command.cancel();
+}
+
+// Puts the texts that arguments name in their place.
+base::result<> read_texts(verb& what)
+{
+    std::string* given = nullptr;
+    if (auto* submit = std::get_if<submit_verb>(&what))
+        given = &submit->task.prompt;
+    else if (auto* run = std::get_if<run_verb>(&what))
+        given = &run->task.prompt;
+    else if (auto* send = std::get_if<send_verb>(&what))
+        given = &send->text;
+    if (given == nullptr)
+        return {};
+    auto text = text_argument(*given);
+    if (!text)
+        return std::unexpected(std::move(text).error());
+    *given = std::move(*text);
+    return {};
 }
 
 int finish(const running& state, context& with)
@@ -81,6 +101,11 @@ int run(int argc, const char* const* argv, std::FILE* out, std::FILE* err)
         const auto& end = parsed.error();
         end.exit_code == 0 ? term.text(end.text) : term.say(end.text);
         return end.exit_code;
+    }
+    // May wait for a terminal: an interrupt still ends us at once.
+    if (const auto read = read_texts(parsed->what); !read) {
+        term.say("agentctl: " + read.error().text);
+        return exit_code(read.error());
     }
     asio::io_context io{1};
     client daemon{find_socket(parsed->socket, process_environment(), file_exists()),

@@ -3,6 +3,7 @@
 #include "ctl/commands.hpp"
 #include "ctl/format.hpp"
 #include "proto/api/json.hpp"
+#include "proto/json/writer.hpp"
 
 #include <fmt/format.h>
 
@@ -130,8 +131,16 @@ done execute(context& with, rm_verb what)
         const auto answer = co_await with.daemon.call(std::move(call));
         if (!answer)
             co_return std::unexpected(answer.error());
-        if (!with.json)
+        if (!with.json) {
             with.term.say(id + " deleted");
+            continue;
+        }
+        std::string line;
+        {
+            proto::json::object_writer object{line};
+            object.member("id", id);
+        }
+        with.term.raw(line + "\n");
     }
     co_return base::result<>{};
 }

@@ -85,12 +85,12 @@ void write_map(proto::json::object_writer& body, std::string_view name,
         object.member(key, value);
 }
 
-std::string body_of(const task_fields& task, const std::string& prompt)
+std::string body_of(const task_fields& task)
 {
     std::string text;
     {
         proto::json::object_writer body{text};
-        body.member("prompt", prompt)
+        body.member("prompt", task.prompt)
             .member_if("session_id", task.session)
             .member_if("workdir", task.workdir)
             .member_if("system", task.system)
@@ -111,9 +111,6 @@ std::string body_of(const task_fields& task, const std::string& prompt)
 // breaks, and is still one task.
 aio::awaitable<base::result<proto::json::document>> hand_in(context& with, task_fields task)
 {
-    const auto prompt = text_argument(task.prompt);
-    if (!prompt)
-        co_return std::unexpected(prompt.error());
     auto settled = co_await settle_workdir(with.daemon, task);
     if (!settled)
         co_return std::unexpected(std::move(settled).error());
@@ -121,7 +118,7 @@ aio::awaitable<base::result<proto::json::document>> hand_in(context& with, task_
     http_request call;
     call.method = "POST";
     call.target = "/v1/tasks";
-    call.body = body_of(task, *prompt);
+    call.body = body_of(task);
     call.idempotency_key = task.idempotency_key.value_or(base::random_hex(key_digits));
     co_return co_await with.daemon.ask(std::move(call));
 }

@@ -255,9 +255,6 @@ done execute(context& with, cancel_verb what)
 
 done execute(context& with, send_verb what)
 {
-    const auto text = text_argument(what.text);
-    if (!text)
-        co_return std::unexpected(text.error());
     constexpr std::size_t key_digits = 32;
     http_request call;
     call.method = "POST";
@@ -265,7 +262,7 @@ done execute(context& with, send_verb what)
     call.idempotency_key = what.idempotency_key.value_or(base::random_hex(key_digits));
     {
         proto::json::object_writer body{call.body};
-        body.member("text", *text);
+        body.member("text", what.text);
     }
     auto answer = co_await with.daemon.ask(std::move(call));
     if (!answer)

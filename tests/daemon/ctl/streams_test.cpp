@@ -169,6 +169,39 @@ TEST_CASE("agentctl: a followed output survives a lost connection without loss o
     CHECK(line_of(daemon.requests().at(1)) == "GET /v1/jobs/1f3a/output?offset=4&follow=1");
 }
 
+TEST_CASE("agentctl: a followed job that is silent when the connection breaks is asked for again")
+{
+    const auto silent = [](unix_server::peer& client) {
+        (void)client.read_request();
+        client.send(chunked_head());
+    };
+    const auto rest = [](unix_server::peer& client) {
+        (void)client.read_request();
+        client.send(chunked_head() + chunk("one\n") + last_chunk());
+    };
+    {
+        unix_server daemon{{silent, silent, rest, always(chunked_head() + last_chunk())}};
+        const auto done = agentctl({"--socket", daemon.path(), "output", "1f3a", "-f"});
+        CHECK(done.exit_code == 0);
+        CHECK(done.out == "one\n");
+    }
+    unix_server never{{silent}};
+    CHECK(agentctl({"--socket", never.path(), "output", "1f3a", "-f"}).exit_code == 3);
+}
+
+TEST_CASE("agentctl: a tail that was cut off goes on behind what came of it")
+{
+    const auto half = [](unix_server::peer& client) {
+        (void)client.read_request();
+        client.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\nX-Next-Offset: 108\r\n\r\none\n");
+    };
+    unix_server daemon{{half, in_turn({http_answer(200, "two\n")}), always(http_answer(200, ""))}};
+    const auto done = agentctl({"--socket", daemon.path(), "output", "1f3a", "--tail-lines", "2"});
+    CHECK(done.exit_code == 0);
+    CHECK(done.out == "one\ntwo\n");
+    CHECK(line_of(daemon.requests().at(1)) == "GET /v1/jobs/1f3a/output?offset=104");
+}
+
 TEST_CASE("agentctl: an interrupt ends the client with 130, not the task")
 {
     const auto interrupting = [](unix_server::peer& client) {

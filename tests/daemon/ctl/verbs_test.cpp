@@ -167,6 +167,18 @@ TEST_CASE("agentctl: cancel, kill, send and rm make their calls")
     CHECK(line_of(rm.requests().at(1)) == "DELETE /v1/sessions/s_bbbb");
 }
 
+TEST_CASE("agentctl: rm whose answer was lost has worked when nothing is there any more")
+{
+    const auto deaf = [](unix_server::peer& client) { (void)client.read_request(); };
+    const auto missing = http_answer(404, R"({"title":"T","detail":"no such session"})");
+    unix_server daemon{{deaf, always(missing)}};
+    const auto done = agentctl({"--json", "--socket", daemon.path(), "rm", "s_aaaa"});
+    CHECK(done.exit_code == 0);
+    CHECK(done.out == "{\"id\":\"s_aaaa\"}\n");
+    unix_server never{{always(missing)}};
+    CHECK(agentctl({"--socket", never.path(), "rm", "s_aaaa"}).exit_code == 4);
+}
+
 TEST_CASE("agentctl: a transcript shows texts, calls and results")
 {
     const auto messages =
