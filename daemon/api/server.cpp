@@ -111,6 +111,7 @@ aio::awaitable<> server::accept_all()
         if (outcome == accept_outcome::taken) {
             complained = false;
             take(std::move(connected));
+            co_await asio::post(strand_, asio::use_awaitable); // a flood must not keep stop() off
         } else if (outcome == accept_outcome::failed) {
             const int why = errno;
             if (!std::exchange(complained, true))
