@@ -4,6 +4,7 @@
 #include "api/exchange.hpp"
 #include "session/service.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,6 +39,10 @@ template <class State>
         else
             in.complain("state", "is no state");
     }
+    // In one order and once each: the store keeps a statement for every list it has seen.
+    std::ranges::sort(states);
+    const auto repeats = std::ranges::unique(states);
+    states.erase(repeats.begin(), repeats.end());
     return states;
 }
 
