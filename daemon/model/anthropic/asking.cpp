@@ -148,8 +148,8 @@ bool asking::fall_back(const failure& why)
 // What others have to know of it.
 void asking::note(const attempt_failure& why)
 {
-    const bool limited = why.told.status == 429 || is_overload(why);
-    if (limited && why.retry_after)
+    // An overload is one model's: it must not hold back what goes to a fallback.
+    if (why.told.status == 429 && why.retry_after)
         origin::hold_until(at_, base::mono_now() + *why.retry_after);
     if (is_bad_credential(why))
         at_->credential_was(false);
