@@ -64,9 +64,13 @@ std::size_t end_former_commands(std::uint32_t space)
     // One that dies may have forked just before: looked at again until a pass finds nothing.
     for (std::size_t pass = 0; pass < limits::former_passes; ++pass) {
         std::vector<base::unique_fd> killed;
-        for (const pid_t pid : all_processes())
+        for (const pid_t pid : all_processes()) {
+            // This one, too, may carry the mark: started by a command of the run before.
+            if (pid == ::getpid())
+                continue;
             if (auto pidfd = kill_if_marked(pid, space))
                 killed.push_back(std::move(pidfd));
+        }
         if (killed.empty())
             break;
         for (const auto& pidfd : killed)

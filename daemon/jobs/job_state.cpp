@@ -2,6 +2,8 @@
 
 #include "base/limits.hpp"
 
+#include <algorithm>
+
 namespace agentd::jobs {
 
 job_state::job_state(settings with, time_point started)
@@ -110,6 +112,8 @@ job_state::step job_state::begin_killing(time_point now)
 {
     at_ = at::killing;
     kill_at_ = now;
+    // What even KILL leaves (a process stuck in the kernel) must not keep everybody waiting.
+    give_up_at_ = std::min(give_up_at_, now + limits::kill_patience);
     return while_killing(now);
 }
 

@@ -40,6 +40,7 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         .workdir_fd = what.workdir_fd,
         .env = std::move(what.env),
         .descriptor_limit = shared_.settings.descriptor_limit};
+    const auto began = clock::now();
     auto started = shared_.children.launch(std::move(plan));
     if (!started) {
         outcome failed;
@@ -55,13 +56,12 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         failed.reason = std::move(shell.error().text);
         co_return failed;
     }
-    co_return co_await supervise(std::move(*shell), std::move(output), what.timeout, sink);
+    co_return co_await supervise(std::move(*shell), std::move(output), began, what.timeout, sink);
 }
 
-aio::awaitable<outcome> supervisor::supervise(
-    std::unique_ptr<leader> shell, base::unique_fd output, milliseconds timeout, output_sink& sink)
+aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, base::unique_fd output,
+    base::mono_time began, milliseconds timeout, output_sink& sink)
 {
-    const auto began = clock::now();
     shell_ = std::move(shell);
     pump reading{strand_, std::move(output), sink, wake_};
     reading_.start("command output", reading.run());

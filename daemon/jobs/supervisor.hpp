@@ -6,6 +6,7 @@
 
 #include "aio/awaitable.hpp"
 #include "aio/task_group.hpp"
+#include "base/clock.hpp"
 #include "jobs/bell.hpp"
 #include "jobs/command.hpp"
 #include "jobs/environment.hpp"
@@ -45,7 +46,7 @@ private:
     using clock = job_state::time_point::clock;
 
     aio::awaitable<outcome> supervise(std::unique_ptr<leader> shell, base::unique_fd output,
-        std::chrono::milliseconds timeout, output_sink& sink);
+        base::mono_time began, std::chrono::milliseconds timeout, output_sink& sink);
     aio::awaitable<> end_tree(job_state& state, tree& processes);
     aio::awaitable<> notice_abort(job_state& state);
     aio::awaitable<> ring_when_exited();
