@@ -193,15 +193,13 @@ aio::awaitable<std::vector<tools::job_view>> live_jobs::list()
         all.limit = limits::jobs_listed_to_model;
         return store::jobs::list(db, all);
     };
-    auto found = co_await shared_.db.read(work);
+    auto found = co_await commit_read(shared_, std::move(work));
     std::vector<tools::job_view> views;
-    if (!found)
-        co_return views;
     // However many have ended since, a live one is always told of.
     for (const auto& [id, one] : live_)
-        if (std::ranges::find(*found, id, &proto::api::job::id) == found->end())
-            found->push_back(one->row.shown);
-    for (auto job = found->rbegin(); job != found->rend(); ++job) // the store has the newest first
+        if (std::ranges::find(found, id, &proto::api::job::id) == found.end())
+            found.push_back(one->row.shown);
+    for (auto job = found.rbegin(); job != found.rend(); ++job) // the store has the newest first
         views.push_back(view_of(*job));
     co_return views;
 }
@@ -209,10 +207,10 @@ aio::awaitable<std::vector<tools::job_view>> live_jobs::list()
 aio::awaitable<std::optional<tools::job_view>> live_jobs::find(base::job_id id)
 {
     auto work = [id](store::connection& db) { return store::jobs::find(db, id); };
-    auto found = co_await shared_.db.read(work);
+    const auto found = co_await commit_read(shared_, std::move(work));
     std::optional<tools::job_view> view;
-    if (found && *found && (*found)->shown.session_id == session_)
-        view = view_of((*found)->shown);
+    if (found && found->shown.session_id == session_)
+        view = view_of(found->shown);
     co_return view;
 }
 
