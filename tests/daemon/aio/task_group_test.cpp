@@ -1,10 +1,12 @@
 #include "aio/blocking_pool.hpp"
+#include "aio/condition.hpp"
 #include "aio/deadline.hpp"
 #include "aio/flag.hpp"
 #include "aio/mailbox.hpp"
 #include "aio/task_group.hpp"
 #include "tests/support/run_coro.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <doctest/doctest.h>
@@ -17,12 +19,22 @@ using testing::run_coro;
 
 namespace {
 
-aio::awaitable<> wait_for_ever(bool* cancelled)
+// A coroutine that waits until it is cancelled, and what the test sees of it.
+struct sleeper {
+    explicit sleeper(const aio::executor& strand) : home(strand), begun(strand) {}
+
+    aio::executor home;
+    aio::flag begun; // on the test's strand, wherever the coroutine runs
+    bool cancelled = false;
+};
+
+aio::awaitable<> wait_for_ever(sleeper* self)
 {
+    boost::asio::post(self->home, [self] { self->begun.raise(); });
     try {
         co_await aio::sleep_for(1h);
     } catch (const boost::system::system_error&) {
-        *cancelled = true;
+        self->cancelled = true;
         throw;
     }
 }
@@ -39,11 +51,12 @@ aio::awaitable<> raise(aio::flag* what)
     co_return;
 }
 
-aio::awaitable<> pop_into(aio::mailbox<int>* box, std::vector<int>* got)
+aio::awaitable<> pop_into(aio::mailbox<int>* box, std::vector<int>* got, aio::condition* grown)
 {
     for (;;) {
         const int item = co_await box->pop();
         got->push_back(item);
+        grown->notify_all();
     }
 }
 
@@ -64,13 +77,13 @@ aio::awaitable<> cancel_all(aio::task_group* group)
 TEST_CASE("task_group: cancel ends what waits, and join waits for its end")
 {
     run_coro([](aio::executor strand) -> aio::awaitable<> {
-        bool cancelled = false;
+        sleeper one{strand};
         aio::task_group group{strand};
-        group.spawn("sleeper", wait_for_ever(&cancelled));
-        co_await aio::sleep_for(1ms);
+        group.spawn("sleeper", wait_for_ever(&one));
+        co_await one.begun.wait();
         group.cancel();
         co_await group.join();
-        CHECK(cancelled);
+        CHECK(one.cancelled);
         CHECK(group.size() == 0);
     });
 }
@@ -78,9 +91,9 @@ TEST_CASE("task_group: cancel ends what waits, and join waits for its end")
 TEST_CASE("task_group: cancel before the first step of a coroutine ends it, too")
 {
     run_coro([](aio::executor strand) -> aio::awaitable<> {
-        bool cancelled = false;
+        sleeper one{strand};
         aio::task_group group{strand};
-        group.spawn("sleeper", wait_for_ever(&cancelled));
+        group.spawn("sleeper", wait_for_ever(&one));
         group.cancel();
         co_await group.join();
         CHECK(group.size() == 0);
@@ -91,10 +104,10 @@ TEST_CASE("task_group: one that never waits may be cancelled before its first st
 {
     boost::asio::io_context io;
     const aio::executor strand = aio::make_strand(io.get_executor());
-    bool cancelled = false;
+    sleeper one{strand};
     aio::task_group group{strand};
     group.spawn("canceller", cancel_all(&group)); // from outside of the strand: both are queued
-    group.spawn("sleeper", wait_for_ever(&cancelled));
+    group.spawn("sleeper", wait_for_ever(&one));
     io.run();
     CHECK(group.size() == 0);
 }
@@ -114,13 +127,13 @@ TEST_CASE("task_group: an exception ends its own coroutine alone")
 TEST_CASE("task_group: coroutines of other strands are cancelled on their own strand")
 {
     run_coro([](aio::executor strand) -> aio::awaitable<> {
-        bool cancelled = false;
+        sleeper one{strand};
         aio::task_group group{strand};
-        group.spawn_on(aio::make_strand(strand), "elsewhere", wait_for_ever(&cancelled));
-        co_await aio::sleep_for(1ms);
+        group.spawn_on(aio::make_strand(strand), "elsewhere", wait_for_ever(&one));
+        co_await one.begun.wait();
         group.cancel();
         co_await group.join();
-        CHECK(cancelled);
+        CHECK(one.cancelled);
     });
 }
 
@@ -144,13 +157,15 @@ TEST_CASE("mailbox: items arrive in order, a full one refuses")
         CHECK(box.push(2));
         CHECK_FALSE(box.push(3));
         std::vector<int> got;
+        aio::condition grown{strand};
         aio::task_group group{strand};
-        group.spawn("consumer", pop_into(&box, &got));
+        group.spawn("consumer", pop_into(&box, &got, &grown));
+        const auto never = std::chrono::steady_clock::time_point::max();
         while (got.size() < 2)
-            co_await aio::sleep_for(1ms);
+            co_await grown.wait_until(never);
         CHECK(box.push(4));
         while (got.size() < 3)
-            co_await aio::sleep_for(1ms);
+            co_await grown.wait_until(never);
         group.cancel();
         co_await group.join();
         CHECK(got == std::vector{1, 2, 4});
