@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace agentd::limits {
 
@@ -52,6 +53,13 @@ inline constexpr std::size_t max_turns = 200;
 inline constexpr std::size_t continuations = 3;       // "Please continue." in a row
 inline constexpr std::size_t pause_continuations = 5; // wire reference §2.1
 inline constexpr auto wake_window = 200ms;
+inline constexpr std::int64_t context_window =
+    200'000;                                         // tokens; of a model that nothing says more of
+inline constexpr std::int64_t bytes_per_token = 3;   // rather too few: an estimate errs upwards
+inline constexpr std::int64_t summary_tokens = 1024; // room that a summary needs at the least
+inline constexpr std::size_t compaction_failures = 3;  // in a row; then it is left alone
+inline constexpr std::size_t digest_text_bytes = 8000; // of one text, where all is too long
+inline constexpr std::size_t digest_call_bytes = 1500; // of a call's input, of its result
 inline constexpr std::size_t calls_at_once = 8;
 inline constexpr std::size_t notice_preview_chars = 2000;
 inline constexpr std::size_t notice_element_chars = 20'000;
@@ -113,8 +121,26 @@ inline constexpr std::size_t idle_connections = 128; // kept open, per origin
 inline constexpr auto rate_gate_spacing = 25ms;      // between those who waited for the same limit
 inline constexpr std::size_t malformed_replies = 3;  // in a row; the server will not learn
 inline constexpr std::size_t interim_replies = 16;   // 1xx before the reply
+inline constexpr auto next_address_after = 250ms;    // RFC 8305's pause before one more is tried
+inline constexpr std::size_t addresses_tried = 8;    // of one name: each may hold a descriptor
+inline constexpr std::size_t lookup_threads = 4;     // of one origin; a stalled look-up holds one
+inline constexpr auto lookup_patience = 2s;          // then another is begun beside it
+inline constexpr std::size_t tls_sessions = 16;      // per origin; a server gives two at a time
+inline constexpr std::size_t proxy_reason_bytes = 1000;   // of a proxy's refusal, shown
+inline constexpr std::size_t connect_errors_chars = 1500; // one line for each address tried
 inline constexpr auto reply_drain = 200ms; // for the end of a reply that is complete already
 inline constexpr std::size_t overloads_before_fallback = 3; // in a row, if there is one
+inline constexpr auto rate_hold_longest = 60s;    // of all, for one reply's wish; then one probes
+inline constexpr auto rate_reset_longest = 10s;   // "remaining: 0": a bucket refills all the time
+inline constexpr auto rate_probe_recheck = 500ms; // of those behind a probe that is under way
+inline constexpr auto rate_probe_patience = 30s;  // with one that brings no answer
+inline constexpr std::size_t rate_lanes = 64;     // models with limits of their own, per origin
+inline constexpr std::size_t known_models = 64;   // whose input limit is remembered, per origin
+inline constexpr auto known_model_recheck = 60s;  // when the server could not be asked for it
+inline constexpr auto side_call_deadline = 20s;   // of a free question: models, count_tokens
+inline constexpr std::size_t side_reply_bytes = 4U << 20; // a gateway's list of models has one
+inline constexpr auto online_check_deadline = 120s; // all questions of --check-config --online
+inline constexpr std::size_t models_named = 8;      // of those that a server knows, in an error
 
 // --- agentctl
 inline constexpr auto client_connect_deadline = 5s; // a local socket; a full backlog is waited for
@@ -136,7 +162,8 @@ inline constexpr auto idempotency_kept = 24h;
 // --- Process
 inline constexpr auto former_death = 2000ms;     // from SIGKILL to the death of a leftover
 inline constexpr std::size_t former_passes = 20; // looks at all processes; more only forks can need
-inline constexpr auto store_retry = 1s;    // between tries of a session's step on a failing disk
-inline constexpr auto stop_deadline = 60s; // an orderly stop; below the unit's TimeoutStopSec
+inline constexpr auto store_retry = 1s;     // between tries of a session's step on a failing disk
+inline constexpr int broken_step_tries = 3; // of one that breaks a rule: waiting mends nothing
+inline constexpr auto stop_deadline = 60s;  // an orderly stop; below the unit's TimeoutStopSec
 
 } // namespace agentd::limits

@@ -21,7 +21,8 @@ origin::origin(const aio::executor& io, options what)
     : io_(io),
       strand_(aio::make_strand(io)),
       what_(std::move(what)),
-      pool_(strand_, what_.limits.pooled)
+      pool_(strand_, what_.limits.pooled),
+      input_limits_(strand_)
 {
     prepare();
 }
@@ -68,6 +69,38 @@ aio::awaitable<origin::admission> origin::enter_here(bool waited)
     if (now.wait.count() == 0)
         now.used = pool_.take();
     co_return std::move(now);
+}
+
+aio::awaitable<connection_ptr> origin::unused_connection()
+{
+    return aio::on(strand_, take_here());
+}
+
+aio::awaitable<connection_ptr> origin::take_here()
+{
+    co_return pool_.take();
+}
+
+aio::awaitable<input_limits::ticket> origin::look_up_limit(std::string model)
+{
+    return aio::on(strand_, input_limits_.look_up(std::move(model)));
+}
+
+void origin::limit_is(std::shared_ptr<origin> self, std::string model,
+    std::optional<std::int64_t> limit, bool for_good)
+{
+    const auto strand = self->strand_;
+    boost::asio::post(strand, [self = std::move(self), model = std::move(model), limit, for_good] {
+        self->input_limits_.learnt(model, limit, for_good);
+    });
+}
+
+void origin::limit_is_not_asked_for(std::shared_ptr<origin> self, std::string model)
+{
+    const auto strand = self->strand_;
+    boost::asio::post(strand, [self = std::move(self), model = std::move(model)] {
+        self->input_limits_.abandoned(model);
+    });
 }
 
 aio::awaitable<base::result<connection_ptr>> origin::connect() const

@@ -6,6 +6,7 @@
 #include "aio/awaitable.hpp"
 #include "base/clock.hpp"
 #include "model/connection.hpp"
+#include "model/input_limits.hpp"
 #include "model/options.hpp"
 #include "model/pool.hpp"
 #include "model/rate_gate.hpp"
@@ -43,11 +44,19 @@ public:
     };
     // From any strand; `waited`: it comes again after a wait.
     [[nodiscard]] aio::awaitable<admission> enter(bool waited);
+    // A used connection that is free, past all limits; null when there is none. From any strand.
+    [[nodiscard]] aio::awaitable<connection_ptr> unused_connection();
     // A connection of its own; on the caller's strand.
     [[nodiscard]] aio::awaitable<base::result<connection_ptr>> connect() const;
     // Any thread; `self` keeps it alive until its strand has done it.
     static void give_back(std::shared_ptr<origin> self, connection_ptr unused);
     static void hold_until(std::shared_ptr<origin> self, base::mono_time until);
+    // The input limit of a model, as input_limits has it. look_up_limit from any strand, the
+    // others from any thread.
+    [[nodiscard]] aio::awaitable<input_limits::ticket> look_up_limit(std::string model);
+    static void limit_is(std::shared_ptr<origin> self, std::string model,
+        std::optional<std::int64_t> limit, bool for_good);
+    static void limit_is_not_asked_for(std::shared_ptr<origin> self, std::string model);
     // The server accepted or refused the credential.
     void credential_was(bool accepted) { refused_ = !accepted; }
     [[nodiscard]] bool credential_is_refused() const { return refused_; }
@@ -55,6 +64,7 @@ public:
 private:
     origin(const aio::executor& io, options what);
     aio::awaitable<admission> enter_here(bool waited);
+    aio::awaitable<connection_ptr> take_here();
     // Takes the options apart; where they cannot be used, says so in fault_.
     void prepare();
     void unusable(std::string_view type, std::string text);
@@ -68,6 +78,7 @@ private:
     std::atomic<bool> refused_{false};
     pool pool_;
     rate_gate gate_;
+    input_limits input_limits_;
 };
 
 } // namespace agentd::model

@@ -2,9 +2,10 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "model/anthropic/failures.hpp"
 #include "model/anthropic/reply_reader.hpp"
 #include "model/anthropic/request_head.hpp"
-#include "model/error.hpp"
+#include "model/redact.hpp"
 
 #include <fmt/format.h>
 
@@ -21,27 +22,6 @@ double random_share()
 {
     thread_local std::minstd_rand generator{std::random_device{}()};
     return std::uniform_real_distribution<double>{0, 1}(generator);
-}
-
-attempt_failure connect_failure(const base::error& why)
-{
-    attempt_failure failed;
-    failed.what = why.is(errc::tls_refused) ? kind::refused : kind::connection;
-    failed.told.message = why.text;
-    if (why.is(errc::timed_out))
-        failed.told.type = "timeout";
-    else
-        failed.told.type = why.is(errc::cannot_connect) ? "connect_error" : "tls_error";
-    return failed;
-}
-
-// A server may quote what it was sent.
-void redact(std::string& text, const std::string& secret)
-{
-    if (secret.empty())
-        return;
-    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
-        text.replace(at, secret.size(), "[credential]");
 }
 
 } // namespace
@@ -71,7 +51,9 @@ void asking::encode()
     for (const auto& message : what_.messages)
         parts.messages.emplace_back(*message);
     body_.emplace(parts);
-    head_ = request_head(at_->address(), at_->configured(), body_->size());
+    request_line line;
+    line.body_bytes = body_->size();
+    head_ = request_head(at_->address(), at_->configured(), line);
     slices_.assign(1, head_);
     slices_.insert(slices_.end(), body_->slices().begin(), body_->slices().end());
 }
@@ -193,10 +175,7 @@ aio::awaitable<asking::attempt_result> asking::send_over(connection_ptr over)
     }
     reply_reader reader{told_, policy_.failed() + 1};
     auto end = co_await exchange(*over, slices_, reader, at_->configured().limits);
-    // A pooled connection that the server gave up meanwhile: nothing was answered, and a fresh
-    // one is tried at once, outside of all counting (wire reference §5).
-    const bool lost = !end.how && !end.how.error().is(errc::timed_out);
-    if (was_pooled && !end.any_byte && lost)
+    if (was_pooled && is_stale(end))
         co_return co_await send_over(nullptr);
     if (end.reusable)
         origin::give_back(at_, std::move(over));

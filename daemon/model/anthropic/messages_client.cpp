@@ -1,6 +1,7 @@
 #include "model/anthropic/messages_client.hpp"
 
 #include "model/anthropic/asking.hpp"
+#include "model/anthropic/side_call.hpp"
 
 #include <utility>
 
@@ -39,6 +40,14 @@ aio::awaitable<outcome> messages_client::ask(request what, progress& told)
             .type = at->fault_type(), .message = at->fault(), .status = {}, .request_id = {}});
     asking one{std::move(at), std::move(what), told};
     co_return co_await one.run();
+}
+
+aio::awaitable<std::optional<std::int64_t>> messages_client::input_limit(std::string model)
+{
+    auto at = current();
+    if (!at->fault().empty())
+        co_return std::nullopt;
+    co_return co_await input_limit_of(std::move(at), std::move(model));
 }
 
 } // namespace agentd::model::anthropic

@@ -18,6 +18,7 @@ public:
     messages_client(aio::executor io, options what);
 
     aio::awaitable<outcome> ask(request what, progress& told) override;
+    aio::awaitable<std::optional<std::int64_t>> input_limit(std::string model) override;
     [[nodiscard]] std::string degraded() const override;
     void reload(const options& fresh) override;
 

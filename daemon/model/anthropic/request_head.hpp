@@ -6,13 +6,22 @@
 #include "model/url.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace agentd::model::anthropic {
 
-// POST {base}/v1/messages with exactly one credential header; ends with the empty line. Holds
-// the credential: never to be logged.
+// What is asked for: `path` is below the base URL's. `body_bytes`: nothing where there is no body.
+struct request_line {
+    std::string_view method = "POST";
+    std::string_view path = "/v1/messages";
+    std::optional<std::size_t> body_bytes;
+};
+
+// A head with exactly one credential header; ends with the empty line. Holds the credential:
+// never to be logged.
 [[nodiscard]] std::string request_head(
-    const url& to, const options& configured, std::size_t body_bytes);
+    const url& to, const options& configured, const request_line& what);
 
 } // namespace agentd::model::anthropic

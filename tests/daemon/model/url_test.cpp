@@ -76,14 +76,15 @@ TEST_CASE("case 74 auth_headers: exactly one credential header")
     options what;
     what.key.is = credential::kind::api_key;
     what.key.value = "sk-1";
-    const std::string by_key = anthropic::request_head(to, what, 7);
+    const anthropic::request_line seven{.body_bytes = 7};
+    const std::string by_key = anthropic::request_head(to, what, seven);
     CHECK(by_key.starts_with("POST /p/v1/messages HTTP/1.1\r\nhost: h\r\n"));
     CHECK(by_key.find("x-api-key: sk-1\r\n") != std::string::npos);
     CHECK(by_key.find("authorization") == std::string::npos);
     CHECK(by_key.find("anthropic-version: 2023-06-01\r\n") != std::string::npos);
     CHECK(by_key.ends_with("content-length: 7\r\n\r\n"));
     what.key.is = credential::kind::bearer;
-    const std::string by_token = anthropic::request_head(to, what, 7);
+    const std::string by_token = anthropic::request_head(to, what, seven);
     CHECK(by_token.find("authorization: Bearer sk-1\r\n") != std::string::npos);
     CHECK(by_token.find("x-api-key") == std::string::npos);
 }
