@@ -1,6 +1,9 @@
 #include "tests/support/byte_server.hpp"
 
+#include "tests/support/case_record.hpp"
+
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
@@ -50,7 +53,9 @@ using slot_ptr = std::shared_ptr<socket_slot>;
 // Head and body reading on top of a byte stream.
 class any_peer : public peer {
 public:
-    any_peer(slot_ptr slot, log& to) : slot_(std::move(slot)), log_(to) {}
+    any_peer(slot_ptr slot, log& to, connection_record& seen)
+        : seen_(seen), slot_(std::move(slot)), log_(to)
+    {}
     ~any_peer() override { slot_->close(); }
 
     std::string read_head() override
@@ -100,24 +105,40 @@ public:
     {
         const linger hard{.l_onoff = 1, .l_linger = 0};
         ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        ended("RST by the server");
         slot_->close();
     }
 
-    void cut() override { slot_->close(); }
+    void cut() override
+    {
+        ended(seen_.tls ? "FIN by the server, no close_notify" : "FIN by the server");
+        slot_->close();
+    }
     [[nodiscard]] std::string sni() const override { return ""; }
 
 protected:
     virtual long read(char* into, std::size_t size) = 0;
     [[nodiscard]] int fd() const { return slot_->fd; }
+    void ended(std::string_view how)
+    {
+        if (seen_.end.empty())
+            seen_.end = how;
+    }
+
+    connection_record& seen_; // what of it is written down when it is over
 
 private:
     bool more()
     {
         char chunk[16384];
         const long got = fd() < 0 ? 0 : read(chunk, sizeof chunk);
-        if (got > 0)
-            in_.append(chunk, static_cast<std::size_t>(got));
-        return got > 0;
+        if (got <= 0) {
+            ended("left by the client");
+            return false;
+        }
+        in_.append(chunk, static_cast<std::size_t>(got));
+        seen_.received.add({chunk, static_cast<std::size_t>(got)});
+        return true;
     }
 
     slot_ptr slot_;
@@ -134,6 +155,7 @@ public:
             const auto sent = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
             if (sent <= 0)
                 return;
+            seen_.sent.add(bytes.substr(0, static_cast<std::size_t>(sent)));
             bytes.remove_prefix(static_cast<std::size_t>(sent));
         }
     }
@@ -144,8 +166,8 @@ private:
 
 class tls_peer final : public any_peer {
 public:
-    tls_peer(const slot_ptr& slot, log& to, SSL_CTX* context)
-        : any_peer(slot, to), ssl_(SSL_new(context))
+    tls_peer(const slot_ptr& slot, log& to, connection_record& seen, SSL_CTX* context)
+        : any_peer(slot, to, seen), ssl_(SSL_new(context))
     {
         SSL_set_fd(ssl_, slot->fd);
     }
@@ -158,12 +180,19 @@ public:
     bool shake_hands()
     {
         shaken_ = SSL_accept(ssl_) == 1;
+        seen_.sni = sni();
+        if (!shaken_) {
+            const char* why = ERR_reason_error_string(ERR_peek_last_error());
+            ended(std::string{"no handshake: "} + (why == nullptr ? "left by the client" : why));
+        }
         return shaken_;
     }
     void send(std::string_view bytes) override
     {
-        if (!bytes.empty() && fd() >= 0)
-            SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size()));
+        if (bytes.empty() || fd() < 0)
+            return;
+        if (SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())) > 0)
+            seen_.sent.add(bytes);
     }
     [[nodiscard]] std::string sni() const override
     {
@@ -207,6 +236,7 @@ void peer::send_bytewise(std::string_view bytes)
 
 struct byte_server::state {
     std::vector<script> scripts;
+    std::string test = current_case();
     SSL_CTX* tls = nullptr;
     int listening = -1;
     std::uint16_t port = 0;
@@ -221,14 +251,23 @@ struct byte_server::state {
     void serve(const slot_ptr& slot, std::size_t number)
     {
         const auto& run = scripts[std::min(number, scripts.size() - 1)];
+        connection_record note;
+        note.run = test;
+        note.number = number;
+        note.tls = tls != nullptr;
         if (tls == nullptr) {
-            plain_peer with{slot, seen};
+            plain_peer with{slot, seen, note};
             run(with);
-            return;
+        } else {
+            tls_peer with{slot, seen, note, tls};
+            if (with.shake_hands())
+                run(with);
         }
-        tls_peer with{slot, seen, tls};
-        if (with.shake_hands())
-            run(with);
+        if (note.end.empty())
+            note.end = "closed by the server";
+        else if (stopping && note.end == "left by the client")
+            note.end = "open to the test's end";
+        record(note);
     }
 
     void accept()
