@@ -2,6 +2,7 @@
 // Reads the command line, starts the server, says where it is, and serves until a signal
 // or the end of its parent.
 #include "http_server.hpp"
+#include "recorded.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -15,6 +16,7 @@
 #include <csignal>
 #include <cstdio>
 #include <expected>
+#include <fstream>
 #include <map>
 #include <random>
 #include <string>
@@ -27,6 +29,7 @@ using namespace agentd::testing;
 struct command_line {
     server_options server;
     std::string scenario_file;
+    std::string recorded_file;
     bool no_validate = false;
     bool daemonless = false;
 };
@@ -41,6 +44,7 @@ void describe(CLI::App& app, command_line& out)
     app.add_option("--key", out.server.judging.key, "the only credential accepted");
     app.add_option("--record", out.server.record_file, "append each request as a JSON line");
     app.add_option("--seed", out.server.judging.seed, "seed of the ids made (default: random)");
+    app.add_option("--validate", out.recorded_file, "judge recorded requests, serve nothing");
     app.add_flag("--no-validate", out.no_validate, "follow the script only (benchmarks)");
     app.add_flag("--daemonless", out.daemonless, "go on when the parent has ended");
     const std::map<std::string, certificate_kind> kinds{{"good", certificate_kind::good},
@@ -81,6 +85,19 @@ int fail(const std::string& why)
     return 2;
 }
 
+// Each finding is a line; exit 1 when there is any.
+int validate(const std::string& file)
+{
+    std::ifstream lines{file, std::ios::binary};
+    if (!lines)
+        return fail("cannot read " + file);
+    auto verdict = judge_recorded(lines);
+    for (const auto& finding : verdict.findings)
+        std::printf("%s\n", finding.c_str());
+    std::printf("%zu requests, %zu findings\n", verdict.requests, verdict.findings.size());
+    return verdict.findings.empty() ? 0 : 1;
+}
+
 int serve(command_line options)
 {
     auto plan = options.scenario_file.empty()
@@ -110,6 +127,8 @@ int main(int argc, char** argv)
     CLI::App app{"A scripted model: the Messages API, answered from a scenario file."};
     describe(app, options);
     CLI11_PARSE(app, argc, argv);
+    if (!options.recorded_file.empty())
+        return validate(options.recorded_file);
     if (!options.daemonless && !end_with_parent(parent))
         return 0;
     raise_descriptor_limit();
