@@ -69,6 +69,16 @@ bool is_c1(std::string_view sequence)
         static_cast<unsigned char>(sequence[1]) < 0xA0 && sequence[1] != '\x85';
 }
 
+// What ends a line without being ASCII: NEL, U+2028, U+2029; else "".
+std::string_view escaped_line_end(std::string_view sequence)
+{
+    if (sequence == "\xC2\x85")
+        return "\\u0085";
+    if (sequence == "\xE2\x80\xA8")
+        return "\\u2028";
+    return sequence == "\xE2\x80\xA9" ? "\\u2029" : "";
+}
+
 std::string escaped(unsigned char c)
 {
     switch (c) {
@@ -152,8 +162,11 @@ std::string one_line(std::string_view bytes, std::size_t n)
             return out + "...";
         const auto c = static_cast<unsigned char>(bytes.front());
         const auto length = sequence_length(bytes);
+        const auto line_end = escaped_line_end(bytes.substr(0, length));
         if (length == 0 || (length == 1 && (c < 0x20 || c == 0x7F)))
             out.append(escaped(c));
+        else if (!line_end.empty())
+            out.append(line_end);
         else if (is_c1(bytes.substr(0, length)))
             out.append(replacement);
         else

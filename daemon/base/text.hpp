@@ -24,8 +24,9 @@ namespace agentd::base {
 [[nodiscard]] std::string_view first_chars(std::string_view text, std::size_t n);
 [[nodiscard]] std::string_view last_chars(std::string_view text, std::size_t n);
 
-// One line of at most `n` code points: control characters escaped as \n, \t, \xNN, cut with
-// "...". For a command in a status line or an event.
+// One line of at most `n` code points, cut with "...": control characters and what else ends a
+// line (NEL, U+2028, U+2029) are escaped as \n, \t, \xNN, \uNNNN. For a command in a status
+// line or an event.
 [[nodiscard]] std::string one_line(std::string_view bytes, std::size_t n);
 
 // Without white space at both ends.

@@ -45,6 +45,7 @@ TEST_CASE("first_chars and last_chars never split a code point")
 TEST_CASE("one_line: control characters are escaped, the rest is cut by characters")
 {
     CHECK(one_line("a\nb\tc\x01", 80) == "a\\nb\\tc\\x01");
+    CHECK(one_line("a\xC2\x85z\xE2\x80\xA8z\xE2\x80\xA9z", 80) == "a\\u0085z\\u2028z\\u2029z");
     CHECK(one_line("abcdef", 3) == "abc...");
     CHECK(one_line("abc", 3) == "abc");
 }
