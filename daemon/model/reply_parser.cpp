@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 
 namespace agentd::model {
@@ -55,8 +56,7 @@ struct reply_parser::state {
 
     void start()
     {
-        http_.emplace();
-        http_->eager(true);
+        http_.emplace();                // not eager: a head is told before trailers join its fields
         http_->body_limit(boost::none); // Beast's 8 MB would end long streams
         http_->header_limit(limits::reply_header_bytes);
         head_told = false;
@@ -106,6 +106,7 @@ base::result<> reply_parser::take(std::size_t count, reply_taker& into)
         }
         if (s.http_->is_header_done() && !s.head_told) {
             s.head_told = true;
+            s.http_->eager(true);
             into.on_head(read_head(s.http_->get()));
         }
         const std::size_t emitted = s.piece.size() - body.size;
@@ -139,6 +140,24 @@ bool reply_parser::is_whole() const
 bool reply_parser::has_enough() const
 {
     return state_->enough;
+}
+
+// "timeout=5, max=100"; more than a day says nothing.
+std::optional<std::chrono::seconds> reply_parser::kept_for() const
+{
+    constexpr std::string_view name = "timeout=";
+    const auto& message = state_->http_->get();
+    const auto found = message.find(http::field::keep_alive);
+    const std::string value = found == message.end() ? std::string{} : lower(found->value());
+    const auto at = value.find(name);
+    unsigned seconds = 0;
+    if (at == std::string::npos)
+        return std::nullopt;
+    const char* const digits = value.data() + at + name.size();
+    const auto [end, failed] = std::from_chars(digits, value.data() + value.size(), seconds);
+    if (failed != std::errc{} || seconds > std::chrono::seconds{std::chrono::days{1}}.count())
+        return std::nullopt;
+    return std::chrono::seconds{seconds};
 }
 
 bool reply_parser::leaves_reusable() const
