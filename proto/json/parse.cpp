@@ -1,6 +1,7 @@
 // From bytes to values: a walk over simdjson's On-Demand iterator that visits everything,
 // because what is not visited is not checked there (numbers, nesting, what follows the end).
 #include "base/limits.hpp"
+#include "base/text.hpp"
 #include "proto/json/document_state.hpp"
 #include "proto/json/reader.hpp"
 #include "proto/json/unescape.hpp"
@@ -64,14 +65,15 @@ constexpr std::size_t kept_buffer_bytes = 1U << 20;
 
 class builder {
 public:
-    static base::result<document> build(std::string_view bytes, lone_surrogates halves)
+    static base::result<document> build(
+        std::string_view bytes, lone_surrogates halves, std::size_t deepest)
     {
         auto state = std::make_shared<document::state>();
         state->bytes.reserve(bytes.size() + simdjson::SIMDJSON_PADDING);
         state->bytes.assign(bytes);
         thread_local ondemand::parser kept;
         ondemand::parser fresh;
-        builder work{*state, halves};
+        builder work{*state, halves, deepest};
         auto& parser = bytes.size() <= kept_buffer_bytes ? kept : fresh;
         if (!work.read_root(parser))
             return std::unexpected(base::error{errc::malformed, "not valid JSON: " + work.reason_});
@@ -79,7 +81,9 @@ public:
     }
 
 private:
-    builder(document::state& s, lone_surrogates halves) : state_(s), halves_(halves) {}
+    builder(document::state& s, lone_surrogates halves, std::size_t deepest)
+        : state_(s), halves_(halves), deepest_(deepest)
+    {}
 
     bool fail(std::string_view reason)
     {
@@ -111,7 +115,7 @@ private:
 
     bool read(ondemand::value in, value& out, std::size_t depth)
     {
-        if (depth > limits::json_depth)
+        if (depth > deepest_)
             return fail("nested too deeply");
         ondemand::json_type type{};
         if (const auto bad = in.type().get(type))
@@ -146,7 +150,8 @@ private:
     bool read_scalar(value& out, kind is, bool well_formed)
     {
         out.kind_ = is;
-        return well_formed || fail(fmt::format("\"{}\" is no value", out.raw_.substr(0, 20)));
+        return well_formed ||
+            fail(fmt::format("\"{}\" is no value", base::first_chars(out.raw_, 20)));
     }
 
     bool read_string(ondemand::value& in, value& out)
@@ -204,20 +209,22 @@ private:
         std::set<std::string_view> seen;
         for (const auto& entry : out.members_) {
             if (!seen.insert(entry.name).second)
-                return fail(fmt::format("the name \"{}\" occurs twice", entry.name.substr(0, 80)));
+                return fail(
+                    fmt::format("the name \"{}\" occurs twice", base::first_chars(entry.name, 80)));
         }
         return true;
     }
 
     document::state& state_;
     lone_surrogates halves_;
+    std::size_t deepest_;
     ondemand::document json_;
     std::string reason_;
 };
 
-base::result<document> parse(std::string_view bytes, lone_surrogates halves)
+base::result<document> parse(std::string_view bytes, lone_surrogates halves, std::size_t deepest)
 {
-    return builder::build(bytes, halves);
+    return builder::build(bytes, halves, deepest);
 }
 
 bool is_cut_off(std::string_view bytes)

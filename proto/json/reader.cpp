@@ -1,5 +1,6 @@
 #include "proto/json/reader.hpp"
 
+#include "base/text.hpp"
 #include "proto/json/document_state.hpp"
 
 #include <fmt/format.h>
@@ -101,9 +102,10 @@ std::string_view document::bytes() const
 
 // --- object
 
-base::result<object> parse_object(std::string_view bytes, lone_surrogates halves)
+base::result<object> parse_object(
+    std::string_view bytes, lone_surrogates halves, std::size_t deepest)
 {
-    auto parsed = parse(bytes, halves);
+    auto parsed = parse(bytes, halves, deepest);
     if (!parsed)
         return std::unexpected(std::move(parsed.error()));
     const value& root = parsed->root();
@@ -142,8 +144,8 @@ base::result<> object::allow_only(std::initializer_list<std::string_view> names)
 {
     for (const auto& entry : members()) {
         if (std::ranges::find(names, entry.name) == names.end())
-            return std::unexpected(complain(
-                errc::unknown_field, std::string_view{entry.name}.substr(0, 80), "is unknown"));
+            return std::unexpected(
+                complain(errc::unknown_field, base::first_chars(entry.name, 80), "is unknown"));
     }
     return {};
 }

@@ -6,7 +6,9 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/limits.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -95,9 +97,10 @@ enum class lone_surrogates {
     replace, // as_string() has U+FFFD, raw() what came
 };
 
-// Reads an object or an array, and nothing after it. Errors: malformed.
-[[nodiscard]] base::result<document> parse(
-    std::string_view bytes, lone_surrogates halves = lone_surrogates::refuse);
+// Reads an object or an array, and nothing after it. `deepest`: what is nested deeper is
+// refused. Errors: malformed.
+[[nodiscard]] base::result<document> parse(std::string_view bytes,
+    lone_surrogates halves = lone_surrogates::refuse, std::size_t deepest = limits::json_depth);
 
 // An object with look-ups that check and name the field in what they answer:
 // `field "timeout_s": must be a whole number`. Copies share the document.
@@ -141,7 +144,8 @@ public:
     [[nodiscard]] base::error refuse(std::string_view name, std::string_view reason) const;
 
 private:
-    friend base::result<object> parse_object(std::string_view bytes, lone_surrogates halves);
+    friend base::result<object> parse_object(
+        std::string_view bytes, lone_surrogates halves, std::size_t deepest);
     object(document owner, const value& self, std::string path)
         : owner_(std::move(owner)), self_(&self), path_(std::move(path))
     {}
@@ -159,8 +163,8 @@ private:
 };
 
 // Reads an object and nothing after it. Errors: malformed, wrong_type.
-[[nodiscard]] base::result<object> parse_object(
-    std::string_view bytes, lone_surrogates halves = lone_surrogates::refuse);
+[[nodiscard]] base::result<object> parse_object(std::string_view bytes,
+    lone_surrogates halves = lone_surrogates::refuse, std::size_t deepest = limits::json_depth);
 
 // True if `bytes` are JSON that ends too early: more bytes could make it whole.
 [[nodiscard]] bool is_cut_off(std::string_view bytes);

@@ -155,7 +155,7 @@ base::result<stream_event> decode(std::string_view name, std::string_view data)
 {
     if (name == "ping" || data == "[DONE]")
         return skipped{};
-    const auto event = json::parse_object(data, json::lone_surrogates::replace);
+    const auto event = json::parse_object(data, json::lone_surrogates::replace, reply_depth);
     if (!event) {
         if (name == "error")
             return server_error{.type = {}, .message = shown(data), .code = {}, .request_id = {}};
@@ -171,7 +171,7 @@ base::result<stream_event> decode(std::string_view name, std::string_view data)
 
 base::result<reply> decode_message(std::string_view bytes)
 {
-    const auto parsed = json::parse_object(bytes, json::lone_surrogates::replace);
+    const auto parsed = json::parse_object(bytes, json::lone_surrogates::replace, reply_depth);
     if (!parsed)
         return std::unexpected(bad_reply("reply: " + parsed.error().text));
     const json::value& message = parsed->self();
@@ -197,7 +197,7 @@ base::result<reply> decode_message(std::string_view bytes)
 
 server_error decode_error(std::string_view bytes)
 {
-    const auto parsed = json::parse_object(bytes, json::lone_surrogates::replace);
+    const auto parsed = json::parse_object(bytes, json::lone_surrogates::replace, reply_depth);
     if (parsed)
         return read_error(parsed->self());
     return {.type = {}, .message = shown(bytes), .code = {}, .request_id = {}};

@@ -4,9 +4,11 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/limits.hpp"
 #include "proto/json/reader.hpp"
 #include "proto/messages/reply.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +16,10 @@
 #include <variant>
 
 namespace agentd::proto::messages {
+
+// What a server sends may be nested less deeply than what is stored: an event's parts end up
+// some levels deeper in a message's content, which has to be readable.
+inline constexpr std::size_t reply_depth = limits::json_depth - 8;
 
 struct message_start {
     std::string id;

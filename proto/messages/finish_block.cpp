@@ -20,7 +20,7 @@ struct input_result {
 input_result read_input(const json::value* in_start, const std::optional<std::string>& came)
 {
     if (came && !is_blank(*came)) {
-        const auto parsed = json::parse_object(*came);
+        const auto parsed = json::parse_object(*came, json::lone_surrogates::refuse, reply_depth);
         if (parsed) {
             std::string bytes{parsed->raw()};
             return {.bytes = bytes, .echoed = bytes, .state = input_state::complete};
@@ -34,7 +34,7 @@ input_result read_input(const json::value* in_start, const std::optional<std::st
     if (in_start == nullptr || in_start->is(json::kind::null))
         return {.bytes = "{}", .echoed = "{}"};
     std::string bytes{in_start->raw()};
-    if (in_start->is(json::kind::object))
+    if (in_start->is(json::kind::object) && json::parse(bytes)) // no half a surrogate pair
         return {.bytes = bytes, .echoed = bytes, .state = input_state::complete};
     std::string wrapped;
     json::object_writer{wrapped}.member("INVALID_JSON", bytes);
@@ -71,6 +71,39 @@ std::string with_changes(const json::value& start, const changes& changed)
     }
     writer.close();
     return out;
+}
+
+std::string sendable(const json::value& what)
+{
+    std::string out;
+    if (what.is(json::kind::string)) {
+        out = what.raw();
+        if (!json::parse("[" + out + "]"))
+            out = json::quoted(*what.as_string());
+    } else if (what.is(json::kind::array)) {
+        json::array_writer items{out};
+        for (const auto& item : what.items())
+            items.raw(sendable(item));
+        items.close();
+    } else if (what.is(json::kind::object)) {
+        json::object_writer members{out};
+        for (const auto& member : what.members())
+            members.raw(member.name, sendable(member.value));
+        members.close();
+    } else {
+        out = what.raw();
+    }
+    return out;
+}
+
+// A block's bytes as they are, unless there is half a surrogate pair in them: that can be
+// received, but neither be sent nor read again. Then those strings alone are written anew.
+std::string without_halves(std::string raw)
+{
+    if (raw.find("\\u") == std::string::npos || json::parse(raw))
+        return raw;
+    const auto read = json::parse(raw, json::lone_surrogates::replace);
+    return read ? sendable(read->root()) : raw;
 }
 
 std::string decoded(const std::string& quoted)
@@ -112,7 +145,7 @@ block finish_block(block_parts parts)
         else if (before != nullptr && before->as_string() != nullptr)
             made.text = *before->as_string();
     }
-    made.raw = with_changes(*parts.start, parts.changed);
+    made.raw = without_halves(with_changes(*parts.start, parts.changed));
     return made;
 }
 

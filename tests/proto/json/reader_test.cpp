@@ -1,3 +1,4 @@
+#include "base/text.hpp"
 #include "proto/json/reader.hpp"
 
 #include <doctest/doctest.h>
@@ -214,4 +215,26 @@ TEST_CASE("json reader: half a surrogate pair is refused, or replaced where that
     CHECK(*parsed->root().find("t")->as_string() == "\uFFFD\n\"\u00e9\U0001F600\uFFFDx");
     CHECK_FALSE(json::parse(R"(["\ud83d\x"])", json::lone_surrogates::replace).has_value());
     CHECK_FALSE(json::parse(R"(["\u12"])", json::lone_surrogates::replace).has_value());
+}
+
+TEST_CASE("json reader: what it says of bad JSON is text, even where it quotes a part of it")
+{
+    std::string long_word = "x";
+    for (int i = 0; i < 100; ++i)
+        long_word += "\xC3\xA9";
+    const auto no_value = json::parse_object("{\"a\":1" + long_word + "}");
+    REQUIRE_FALSE(no_value.has_value());
+    CHECK(agentd::base::is_utf8(no_value.error().text));
+    const auto twice = json::parse_object("{\"" + long_word + "\":1,\"" + long_word + "\":2}");
+    REQUIRE_FALSE(twice.has_value());
+    CHECK(agentd::base::is_utf8(twice.error().text));
+    const auto unknown = json::parse_object("{\"" + long_word + "\":1}");
+    REQUIRE(unknown.has_value());
+    CHECK(agentd::base::is_utf8(unknown->allow_only({"a"}).error().text));
+}
+
+TEST_CASE("json reader: a caller may allow less depth")
+{
+    CHECK(json::parse("[[[]]]", json::lone_surrogates::refuse, 2).has_value());
+    CHECK_FALSE(json::parse("[[[]]]", json::lone_surrogates::refuse, 1).has_value());
 }

@@ -73,3 +73,43 @@ TEST_CASE("case 59 s413_html and others: any body of an error says something")
     CHECK(decode_error(R"({"error":{"code":500,"message":"m","type":"t"}})").type == "t");
     CHECK(decode_error(std::string(100'000, 'x')).message.size() == 200);
 }
+
+TEST_CASE("decode: half a surrogate pair in a block is not sent back, all else stays as it came")
+{
+    const auto reply = decode_message(
+        R"({"content":[{"type":"text","text":"a\ud800b","n":1.0,"more":["\ud83d\ude00",{"k":"\udc00"}]}]})");
+    REQUIRE(reply.has_value());
+    CHECK(reply->content[0].raw ==
+        "{\"type\":\"text\",\"text\":\"a\uFFFDb\",\"n\":1.0,"
+        "\"more\":[\"\\ud83d\\ude00\",{\"k\":\"\uFFFD\"}]}");
+    CHECK(text_of(content_of(std::vector{reply->content[0].raw})).has_value());
+}
+
+TEST_CASE("decode: an input in the start block with half a surrogate pair is not run")
+{
+    const auto reply = decode_message(
+        R"({"content":[{"type":"tool_use","id":"t","name":"bash","input":{"command":"\ud800"}}]})");
+    REQUIRE(reply.has_value());
+    CHECK(reply->content[0].input_is == input_state::invalid);
+    CHECK(tool_use_ids(content_of(std::vector{reply->content[0].raw})).has_value());
+}
+
+TEST_CASE("decode: what is nested so deeply that the history could not be read is refused")
+{
+    const auto nested = [](std::size_t depth) {
+        return "{\"a\":" + std::string(depth, '[') + std::string(depth, ']') + "}";
+    };
+    const auto with_input = [](const std::string& input) {
+        const auto start =
+            agentd::proto::json::parse_object(R"({"type":"tool_use","id":"t","input":{}})");
+        return finish_block({.start = &start->self(), .changed = {}, .input = input});
+    };
+    const auto fits = with_input(nested(reply_depth));
+    CHECK(fits.input_is == input_state::complete);
+    CHECK(tool_use_ids(content_of(std::vector{fits.raw})).has_value());
+    const auto deep = with_input(nested(reply_depth + 1));
+    CHECK(deep.input_is == input_state::invalid);
+    CHECK(tool_use_ids(content_of(std::vector{deep.raw})).has_value());
+    CHECK_FALSE(decode("content_block_start",
+        R"({"type":"content_block_start","index":0,"content_block":)" + nested(reply_depth) + "}"));
+}
