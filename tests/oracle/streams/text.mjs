@@ -1,0 +1,66 @@
+// Texts: scripts, escapes, sizes, and blocks of text among each other.
+import { block, delta, end, ping, spelt, sse, start, text } from '../wire.mjs';
+
+const one = (...pieces) => [...start(), ...text(0, ...pieces), ...end()];
+const open = { type: 'text', text: '' };
+const escaped = (name, note, ...pieces) => ({ name, note, body: sse([...start(),
+  ...block(0, open, [], { stop: false }), ...pieces.map((piece) => spelt(0, piece)),
+  ['content_block_stop', { type: 'content_block_stop', index: 0 }], ...end()]) });
+
+const bytewise = { writes: [1], framing: { by: 'chunks', sizes: [1] } };
+const big = 'All work and no play makes a dull reply. '.repeat(8000); // 328 kB
+
+export default [
+  { name: 'full_text', note: 'case 1', body: sse(one('Hel', 'lo, ', 'world.')) },
+  { name: 'one_delta', note: 'a text in one piece', body: sse(one('Hello.')) },
+  { name: 'text_in_start', note: 'a text that begins in content_block_start',
+    body: sse([...start(), ...block(0, { type: 'text', text: 'Once ' }, [{ type: 'text_delta', text: 'more' }]), ...end()]) },
+  { name: 'text_only_in_start', note: 'a text without deltas',
+    body: sse([...start(), ...block(0, { type: 'text', text: 'At once' }), ...end()]) },
+  { name: 'empty_deltas', note: 'deltas without text between others', body: sse(one('', 'a', '', '', 'bc', '')) },
+  { name: 'three_texts', note: 'three blocks of text',
+    body: sse([...start(), ...text(0, 'one'), ...text(1, 'two'), ...text(2, 'three'), ...end()]) },
+  { name: 'blank_between', note: 'a blank text between two others (agentd keeps no blank texts)',
+    body: sse([...start(), ...text(0, 'one'), ...text(1, '\n\n'), ...text(2, 'two'), ...end()]) },
+  { name: 'chinese', note: 'three-byte characters', body: sse(one('你好，', '世界。', '模型思考，', '后台等待。')) },
+  { name: 'arabic_hebrew', note: 'right to left', body: sse(one('مرحبا ', 'بالعالم ', 'שלום עולם')) },
+  { name: 'cyrillic_greek', note: 'two-byte characters', body: sse(one('Привет, ', 'мир. ', 'Γειά σου Κόσμε')) },
+  { name: 'devanagari_thai', note: 'combining marks', body: sse(one('नमस्ते ', 'दुनिया ', 'สวัสดีชาวโลก')) },
+  { name: 'japanese_korean', note: 'kana, kanji, hangul', body: sse(one('こんにちは', '世界、', '안녕하세요')) },
+  { name: 'emoji', note: 'four-byte characters and joiners', body: sse(one('👩‍👩‍👧‍👦', '🏳️‍🌈', '🧪 ok')) },
+  { name: 'combining', note: 'decomposed letters, cut between base and mark', body: sse(one('e', '\u0301', 'a\u0308o', '\u0308')) },
+  { name: 'four_bytes_cut', note: 'case 2: every byte a write and a chunk of its own', ...bytewise,
+    body: sse(one('a𝄞é€', '𐍈😀z')) },
+  { name: 'chinese_cut', note: 'three-byte characters, bytewise', ...bytewise, body: sse(one('你好', '世界')) },
+  { name: 'two_byte_writes', note: 'writes of two bytes', writes: [2], body: sse(one('é😀é', 'ß€')) },
+  escaped('escapes_simple', 'each escape of JSON', '\\"q\\" \\\\ \\/ \\b\\f\\n\\r\\t', ' end'),
+  escaped('escapes_unicode', 'letters as \\u', '\\u00e9\\u4f60', '\\u597d \\u0041'),
+  escaped('escapes_surrogates', 'an emoji as two escapes', 'x\\ud83d\\ude00y', '\\uD834\\uDD1E'),
+  escaped('escapes_separators', 'U+2028, U+2029, NEL, BOM as text', 'a\\u2028b\\u2029c\\u0085d\\ufeffe'),
+  escaped('escapes_controls', 'NUL and DEL inside a text', 'a\\u0000b\\u001f\\u007fc'),
+  { name: 'raw_separators', note: 'U+2028 and U+2029 unescaped are no line ends', body: sse(one('a\u2028b', 'c\u2029d\u0085e')) },
+  { name: 'newlines', note: 'line ends inside a text', body: sse(one('a\r\nb\n', '\nc\r', 'd\n\n')) },
+  { name: 'looks_like_sse', note: 'a text that looks like an event', body: sse(one('data: {"type":"message_stop"}', '\n\nevent: error\n')) },
+  { name: 'looks_like_json', note: 'braces and quotes', body: sse(one('{"a":[1,"', '}]{\\"', '\\u0041')) },
+  { name: 'markdown', note: 'what models write', body: sse(one('# Title\n\n```cpp\n', 'int main() { return 0; }\n', '```\n- a\n- b\n')) },
+  { name: 'many_deltas', note: '3,000 deltas', body: sse(one(...Array.from({ length: 3000 }, (_, i) => `w${i} `))) },
+  { name: 'big_text', note: 'a delta of 328 kB', body: sse(one(big, 'end')), writes: [65536] },
+  { name: 'long_line', note: 'one line of 328 kB in writes of 1000 bytes', body: sse(one('a', big)), writes: [1000] },
+  { name: 'many_blocks', note: 'sixty blocks',
+    body: sse([...start(), ...Array.from({ length: 60 }, (_, i) => text(i, `block ${i}`)).flat(), ...end()]) },
+  { name: 'interleaved', note: 'case 29: deltas of two open blocks alternate',
+    body: sse([...start(), ...block(0, open, [], { stop: false }), ...block(1, open, [], { stop: false }),
+      delta(0, { type: 'text_delta', text: 'A' }), delta(1, { type: 'text_delta', text: 'x' }),
+      delta(0, { type: 'text_delta', text: 'B' }), delta(1, { type: 'text_delta', text: 'y' }),
+      ['content_block_stop', { type: 'content_block_stop', index: 0 }],
+      ['content_block_stop', { type: 'content_block_stop', index: 1 }], ...end()]) },
+  { name: 'stops_at_the_end', note: 'every content_block_stop at the end, as llama.cpp sends them',
+    body: sse([...start(), ...block(0, open, [{ type: 'text_delta', text: 'A' }], { stop: false }),
+      ...block(1, open, [{ type: 'text_delta', text: 'B' }], { stop: false }),
+      ['content_block_stop', { type: 'content_block_stop', index: 0 }],
+      ['content_block_stop', { type: 'content_block_stop', index: 1 }], ...end()]) },
+  { name: 'ping_everywhere', note: 'case 10: pings before, inside and behind blocks',
+    body: sse([...ping, ...start(), ...ping, ...block(0, open, [{ type: 'text_delta', text: 'a' }], { stop: false }),
+      ...ping, delta(0, { type: 'text_delta', text: 'b' }), ...ping,
+      ['content_block_stop', { type: 'content_block_stop', index: 0 }], ...ping, ...end()]) },
+];
