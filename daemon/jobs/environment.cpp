@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "jobs/former.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -55,32 +56,54 @@ environment::environment(aio::executor executor, aio::blocking_pool& blocking_wo
       job_places(io, settings.job_caps),
       command_places(io, settings.command_caps),
       children(mark_space(settings.spool.folder)),
+      leaves(settings.cgroup, settings.spool.folder,
+          [this] { boost::asio::post(strand_, [this] { leaves_due_.ring(); }); }),
       strand_(aio::make_strand(io)),
-      reaping_(strand_)
+      leaves_due_(strand_),
+      looking_after_(strand_)
 {}
 
 base::result<> environment::open()
 {
     if (auto made = spool.open(); !made)
         return made;
-    if (const auto ended = end_former_commands(mark_space(settings.spool.folder)); ended != 0)
+    if (auto settled = leaves.open(); !settled)
+        return settled;
+    const auto ended =
+        leaves.ended_former() + end_former_commands(mark_space(settings.spool.folder));
+    if (ended != 0)
         log::warning(
             "jobs.leftover", {}, "killed {} processes that an earlier run left behind", ended);
-    reaping_.start("orphans", reap_orphans(strand_, children));
+    looking_after_.spawn("orphans", reap_orphans(strand_, children));
+    looking_after_.spawn("control groups", tend_leaves());
     return {};
+}
+
+aio::awaitable<> environment::tend_leaves()
+{
+    for (;;) {
+        co_await leaves_due_.wait_until();
+        co_await aio::rethrow_if_cancelled();
+        auto work = [this] {
+            leaves.tend();
+            return true;
+        };
+        co_await blocking.run(std::move(work));
+    }
 }
 
 aio::awaitable<> environment::close()
 {
-    auto stopping = stop_reaping();
+    auto stopping = stop_looking_after();
     co_await aio::on(strand_, std::move(stopping));
 }
 
-aio::awaitable<> environment::stop_reaping()
+aio::awaitable<> environment::stop_looking_after()
 {
-    reaping_.cancel();
-    co_await reaping_.join();
+    looking_after_.cancel();
+    co_await looking_after_.join();
     children.sweep();
+    leaves.close();
 }
 
 } // namespace agentd::jobs

@@ -7,7 +7,9 @@
 #include "aio/task_group.hpp"
 #include "base/error.hpp"
 #include "base/limits.hpp"
+#include "jobs/bell.hpp"
 #include "jobs/children.hpp"
+#include "jobs/leaves.hpp"
 #include "jobs/places.hpp"
 #include "jobs/spool.hpp"
 
@@ -34,6 +36,7 @@ struct options {
     leftovers left_behind = leftovers::kill;
     // The soft descriptor limit that commands get (the one agentd was started with).
     std::optional<std::uint64_t> descriptor_limit;
+    std::string cgroup = "off"; // or auto, or a folder: see leaves.hpp
 };
 
 // Orphans of commands come to this process from now on, so that no tree gets out of sight.
@@ -46,7 +49,8 @@ public:
     environment(const environment&) = delete;
     environment& operator=(const environment&) = delete;
 
-    // Makes the spool's folder and starts reaping orphans. Before the first command, before the
+    // Makes the spool's folder, finds the means of supervision (leaves.means() says which), ends
+    // what a former run has left and starts reaping orphans. Before the first command, before the
     // loop runs or on its one thread. Blocks shortly.
     base::result<> open();
     // After the last command has ended; needed after open(). From any strand.
@@ -59,12 +63,15 @@ public:
     places job_places;     // session: enter() before making a job
     places command_places; // taken by foreground itself
     jobs::children children;
+    jobs::leaves leaves;
 
 private:
-    aio::awaitable<> stop_reaping();
+    aio::awaitable<> tend_leaves();
+    aio::awaitable<> stop_looking_after();
 
-    aio::executor strand_; // of the reaping
-    aio::task reaping_;
+    aio::executor strand_; // of the reaping and the tending
+    bell leaves_due_;
+    aio::task_group looking_after_;
 };
 
 } // namespace agentd::jobs

@@ -147,12 +147,16 @@ base::result<launched> launch(const launch_plan& plan)
         .sets_descriptor_limit = plan.descriptor_limit.has_value(),
         .descriptor_limit = plan.descriptor_limit.value_or(0),
     };
-    const auto born = clone_child(orders, plan.cgroup_fd);
+    auto born = clone_child(orders, plan.cgroup_fd);
+    const int cgroup_error = born.pid < 0 && plan.cgroup_fd >= 0 ? born.error : 0;
+    if (cgroup_error != 0) // a leaf that refuses is no reason to run nothing
+        born = clone_child(orders, -1);
     if (born.pid < 0)
         return std::unexpected(base::system_error("start a process", born.error));
 
     launched child;
     child.id = {.pid = born.pid, .mark = plan.mark};
+    child.cgroup_error = cgroup_error;
     child.pidfd.reset(born.pidfd);
     if (orders.error != 0) { // it has exited or is about to: this does not wait for anything else
         while (::waitpid(child.id.pid, nullptr, 0) < 0 && errno == EINTR) {

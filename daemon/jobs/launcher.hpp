@@ -23,7 +23,7 @@ struct launch_plan {
     std::vector<std::string> env;
     std::uint64_t mark = 0; // 0: none; see children.hpp
     std::optional<std::uint64_t> descriptor_limit;
-    int cgroup_fd = -1; // the leaf it is born in; -1: where agentd is
+    int cgroup_fd = -1; // the leaf it is born in, borrowed; -1: where agentd is
 };
 
 struct launched_id {
@@ -36,6 +36,7 @@ struct launched {
     base::unique_fd pidfd{};
     base::unique_fd watch{};  // a second pidfd, for waiting without reaping
     base::unique_fd output{}; // reads what it writes to 1 and 2; non-blocking
+    int cgroup_error = 0;     // errno: it could not be born in its leaf and is where agentd is
 };
 
 // An error says which step failed and why: "cannot run /bin/sh: Permission denied", "cannot

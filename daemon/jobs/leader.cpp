@@ -26,13 +26,23 @@ namespace agentd::jobs {
 namespace process = boost::process::v2;
 using descriptor = boost::asio::posix::basic_stream_descriptor<aio::executor>;
 
+// Takes each descriptor over at once when its handle has it: what throws afterwards finds none
+// of them owned twice.
 struct leader::handles {
     handles(const aio::executor& strand, launched& from)
-        : child(strand, from.id.pid, from.pidfd.get()), watch(strand, from.watch.get())
-    {}
+        : watch(strand, from.watch.get()), child(strand, from.id.pid, after_watch(from))
+    {
+        [[maybe_unused]] const int owned = from.pidfd.release();
+    }
 
-    process::basic_process<aio::executor> child;
+    static int after_watch(launched& from)
+    {
+        [[maybe_unused]] const int owned = from.watch.release();
+        return from.pidfd.get();
+    }
+
     descriptor watch;
+    process::basic_process<aio::executor> child;
 };
 
 namespace {
@@ -56,7 +66,6 @@ base::result<std::unique_ptr<leader>> leader::attach(
     // The handles register at the reactor, which throws when the kernel refuses.
     try {
         auto open = std::make_unique<handles>(strand, from);
-        [[maybe_unused]] const int owned = from.pidfd.release() + from.watch.release();
         return std::unique_ptr<leader>{new leader{all, from.id, std::move(open)}};
     } catch (const boost::system::system_error& refused) {
         return std::unexpected(end_unwatched(all, from.id, refused.code()));

@@ -8,14 +8,22 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <fcntl.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace agentd::jobs {
 
 namespace asio = boost::asio;
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
+
+namespace {
+
+// Between two looks at a tree that cannot be watched.
+constexpr auto unwatched_pause = milliseconds{500};
+
+} // namespace
 
 supervisor::supervisor(aio::executor strand, environment& shared, settings with)
     : strand_(std::move(strand)),
@@ -36,10 +44,13 @@ void supervisor::stop(stopped_by who)
 
 aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
 {
+    if (auto own = shared_.leaves.take())
+        group_.emplace(std::move(*own));
     launch_plan plan{.text = std::move(what.text),
         .workdir_fd = what.workdir_fd,
         .env = std::move(what.env),
-        .descriptor_limit = shared_.settings.descriptor_limit};
+        .descriptor_limit = shared_.settings.descriptor_limit,
+        .cgroup_fd = group_ ? group_->fd() : -1};
     const auto began = clock::now();
     auto started = shared_.children.launch(std::move(plan));
     if (!started) {
@@ -48,9 +59,15 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         failed.reason = std::move(started.error().text);
         co_return failed;
     }
+    if (started->cgroup_error != 0) {
+        shared_.leaves.refused(started->cgroup_error);
+        group_.reset();
+    }
     auto output = std::move(started->output);
     auto shell = leader::attach(strand_, shared_.children, std::move(*started));
     if (!shell) {
+        if (group_)
+            group_->kill();
         outcome failed;
         failed.how = ended::error;
         failed.reason = std::move(shell.error().text);
@@ -71,7 +88,7 @@ aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, bas
         .grace = shared_.settings.grace,
         .keep_leftovers = with_.keep_leftovers};
     job_state state{rules, began};
-    tree processes{shared_.children, shell_->id(), with_.variable};
+    tree processes{shared_.children, shell_->id(), with_.variable, group_ ? &*group_ : nullptr};
     co_await end_tree(state, processes);
     watchers_.cancel();
     co_await watchers_.join();
@@ -79,6 +96,7 @@ aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, bas
     end.wall = duration_cast<milliseconds>(state.ended_at() - began);
     collect(state, processes, end);
     shell_.reset();
+    group_.reset();
 
     const auto drained_by = clock::now() + shared_.settings.drain;
     while (!reading.at_end() && clock::now() < drained_by)
@@ -98,11 +116,13 @@ aio::awaitable<> supervisor::end_tree(job_state& state, tree& processes)
         if (asked_)
             state.stop(*asked_);
         switch (state.next(clock::now())) {
-        case job_state::step::wait:
-            if (exited)
-                watch_member(processes);
-            co_await wake_.wait_until(state.wake_at());
+        case job_state::step::wait: {
+            // Without descriptors to watch with, it is looked at now and then.
+            const bool watched = !exited || watch_rest(processes);
+            const auto soon = clock::now() + unwatched_pause;
+            co_await wake_.wait_until(watched ? state.wake_at() : std::min(state.wake_at(), soon));
             break;
+        }
         case job_state::step::look:
             processes.look(!exited);
             state.saw(processes.living());
@@ -136,30 +156,35 @@ aio::awaitable<> supervisor::ring_when_exited()
     wake_.ring();
 }
 
-aio::awaitable<> supervisor::ring_when_dead(int pidfd)
+// Takes the descriptor over.
+aio::awaitable<> supervisor::ring_at(int fd, bool urgent)
 {
-    asio::posix::basic_stream_descriptor<aio::executor> process{strand_};
+    asio::posix::basic_stream_descriptor<aio::executor> sign{strand_};
     boost::system::error_code failed;
-    process.assign(pidfd, failed);
-    if (failed)
-        ::close(pidfd);
-    else
-        co_await process.async_wait(asio::posix::descriptor_base::wait_read,
-            asio::redirect_error(asio::use_awaitable, failed));
-    watching_member_ = false;
+    sign.assign(fd, failed);
+    if (failed) {
+        ::close(fd);
+        watching_rest_ = false; // no ring: who waits looks again after a pause
+        co_return;
+    }
+    const auto what =
+        urgent ? asio::posix::descriptor_base::wait_error : asio::posix::descriptor_base::wait_read;
+    co_await sign.async_wait(what, asio::redirect_error(asio::use_awaitable, failed));
+    watching_rest_ = false;
     wake_.ring();
 }
 
-// Someone's death is enough: it leads to the next look.
-void supervisor::watch_member(const tree& processes)
+// Whether a change among those that live beside the shell rings: it leads to the next look.
+bool supervisor::watch_rest(const tree& processes)
 {
-    if (watching_member_ || processes.some_member() < 0)
-        return;
-    const int own = ::fcntl(processes.some_member(), F_DUPFD_CLOEXEC, 0);
-    if (own < 0)
-        return; // out of descriptors: the next round of the state looks again
-    watching_member_ = true;
-    watchers_.spawn("leftover exit", ring_when_dead(own));
+    if (watching_rest_)
+        return true;
+    auto sign = processes.next_sign();
+    if (!sign.fd)
+        return false;
+    watching_rest_ = true;
+    watchers_.spawn("leftover exit", ring_at(sign.fd.release(), sign.urgent));
+    return true;
 }
 
 void supervisor::collect(const job_state& state, const tree& processes, outcome& into)
@@ -179,8 +204,10 @@ void supervisor::collect(const job_state& state, const tree& processes, outcome&
     into.exit_code = status->code;
     into.signal = status->signal;
     status->used.add(shell_->reap());
-    into.cpu = duration_cast<milliseconds>(status->used.cpu);
-    into.peak_bytes = status->used.peak_bytes;
+    const auto bill = group_ ? group_->bill() : group_bill{};
+    into.cpu = duration_cast<milliseconds>(bill.cpu.value_or(status->used.cpu));
+    into.peak_bytes = bill.peak_bytes.value_or(status->used.peak_bytes);
+    into.oom = bill.oom;
 }
 
 } // namespace agentd::jobs

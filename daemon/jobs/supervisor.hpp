@@ -12,6 +12,7 @@
 #include "jobs/environment.hpp"
 #include "jobs/job_state.hpp"
 #include "jobs/leader.hpp"
+#include "jobs/leaf.hpp"
 #include "jobs/output_sink.hpp"
 #include "jobs/pump.hpp"
 #include "jobs/tree.hpp"
@@ -50,8 +51,8 @@ private:
     aio::awaitable<> end_tree(job_state& state, tree& processes);
     aio::awaitable<> notice_abort(job_state& state);
     aio::awaitable<> ring_when_exited();
-    aio::awaitable<> ring_when_dead(int pidfd);
-    void watch_member(const tree& processes);
+    aio::awaitable<> ring_at(int fd, bool urgent);
+    bool watch_rest(const tree& processes);
     void collect(const job_state& state, const tree& processes, outcome& into);
 
     const aio::executor strand_;
@@ -59,8 +60,9 @@ private:
     const settings with_;
     bell wake_;
     std::optional<stopped_by> asked_;
+    std::optional<leaf> group_;
     std::unique_ptr<leader> shell_;
-    bool watching_member_ = false;
+    bool watching_rest_ = false;
     bool aborted_ = false;
     aio::task_group watchers_; // who waits for exits
     aio::task reading_;        // the pump

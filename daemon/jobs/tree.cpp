@@ -2,6 +2,8 @@
 
 #include "jobs/procfs.hpp"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,12 +29,42 @@ long signal_process(int pidfd, int number)
 
 } // namespace
 
-tree::tree(children& all, launched_id leader, std::string variable)
-    : all_(all), leader_(leader), variable_(std::move(variable))
+tree::tree(children& all, launched_id leader, std::string variable, const leaf* group)
+    : all_(all), leader_(leader), variable_(std::move(variable)), group_(group)
 {}
+
+std::size_t tree::living() const
+{
+    return in_leaf_ + members_.size() + (settled_ ? 0 : 1);
+}
+
+// An exiting process is in no list any more a moment before its group knows that it is empty.
+std::size_t tree::count_in_leaf(bool leader_lives) const
+{
+    constexpr int moments = 100;
+    for (int i = 0;; ++i) {
+        if (group_ == nullptr || (!leader_lives && !is_populated(group_->fd())))
+            return 0;
+        const auto inside = processes_in(group_->fd());
+        const auto leader = std::ranges::count(inside, leader_.pid);
+        const auto others = inside.size() - static_cast<std::size_t>(leader);
+        if (others != 0 || leader_lives)
+            return others;
+        if (i == moments)
+            return 1; // somebody whom this namespace does not show
+        ::sched_yield();
+    }
+}
 
 void tree::look(bool leader_lives)
 {
+    corpses_.clear();
+    in_leaf_ = count_in_leaf(leader_lives);
+    if (in_leaf_ != 0) { // whoever has left it is looked for when it is empty
+        members_.clear();
+        settled_ = true;
+        return;
+    }
     for (int pass = 0; pass < most_passes; ++pass) {
         look_once(leader_lives);
         if (settled_)
@@ -74,6 +106,15 @@ void tree::add(pid_t pid, pid_t parent)
     if (std::ranges::any_of(members_, known))
         return;
     base::unique_fd process = open_process(pid);
+    // Unreaped, for its parent does not care: in one pass alone its children have become
+    // orphans after those were listed; from then on it has none.
+    if (process && has_died(process.get())) {
+        if (std::ranges::find(corpses_, pid) == corpses_.end()) {
+            corpses_.push_back(pid);
+            settled_ = false;
+        }
+        return;
+    }
     // Cases: it carries our mark: ours. Another one or none, but it hangs where it was found,
     // below a process of ours: it has set that limit itself. The same below this process: ours
     // if it has none (it was found by its environment), else another command's.
@@ -107,6 +148,8 @@ void tree::terminate()
 
 void tree::kill()
 {
+    if (group_ != nullptr)
+        group_->kill();
     // To everyone by itself as well: the group is one step, what forks meanwhile included, but
     // members need not be in it.
     send(SIGKILL, true);
@@ -120,11 +163,42 @@ void tree::send(int number, bool also_group)
         if (also_group || ::getpgid(one.pid) != leader_.pid)
             signal_process(one.pidfd.get(), number);
     }
+    if (group_ != nullptr && number != SIGKILL)
+        send_in_leaf(number);
 }
 
-int tree::some_member() const
+// Who is not in the shell's group, one by one. Asked again for those who were born meanwhile:
+// a process that forks before it gets its signal leaves a child that has none.
+void tree::send_in_leaf(int number)
 {
-    return members_.empty() ? -1 : members_.front().pidfd.get();
+    constexpr int most_rounds = 5;
+    std::vector<pid_t> told;
+    for (int round = 0; round < most_rounds; ++round) {
+        bool more = false;
+        for (const pid_t pid : processes_in(group_->fd())) {
+            if (std::ranges::find(told, pid) != told.end() || ::getpgid(pid) == leader_.pid)
+                continue;
+            const auto process = open_process(pid);
+            // What is asked behind the pidfd is about its process, if that is alive then.
+            if (!process || !group_->holds(pid) || has_died(process.get()))
+                continue;
+            signal_process(process.get(), number);
+            told.push_back(pid);
+            more = true;
+        }
+        if (!more)
+            return;
+    }
+}
+
+tree::sign tree::next_sign() const
+{
+    if (in_leaf_ != 0)
+        return {.fd = group_->watch(), .urgent = true};
+    if (members_.empty())
+        return {};
+    const int pidfd = members_.front().pidfd.get();
+    return {.fd = base::unique_fd{::fcntl(pidfd, F_DUPFD_CLOEXEC, 0)}, .urgent = false};
 }
 
 } // namespace agentd::jobs

@@ -1,6 +1,8 @@
 // The processes of one command: its shell, everything that descends from it, and what of that
-// has lost its parent. Where a cgroup holds a command, this is the place where its means
-// (cgroup.kill, populated) stand beside these.
+// has lost its parent. Two means, the first where there is one:
+//   - the leaf (a control group): who is in it is asked of the kernel, and it is killed as one;
+//   - the walk: children of children, and orphans by their mark (children.hpp). With a leaf it
+//     only has to find who has left that, which takes root or the daemon's own user.
 // Everything goes through pidfds whose process was looked at after they were opened, or to the
 // group of the shell while that is unreaped: no signal can hit a recycled number.
 // On the strand of the command; blocks for microseconds.
@@ -8,6 +10,7 @@
 
 #include "base/unique_fd.hpp"
 #include "jobs/children.hpp"
+#include "jobs/leaf.hpp"
 
 #include <sys/types.h>
 
@@ -19,7 +22,8 @@ namespace agentd::jobs {
 class tree {
 public:
     // `variable` marks its processes in their environment ("AGENTD_JOB_ID=..."); may be empty.
-    tree(children& all, launched_id leader, std::string variable);
+    // `group`: the leaf it was born in, or null; outlives this.
+    tree(children& all, launched_id leader, std::string variable, const leaf* group);
 
     // Looks again: all living processes but the shell. Dead orphans are reaped on the way.
     // "None" is certain: a pass in which something died is repeated, for its children have
@@ -32,10 +36,15 @@ public:
     void kill();
 
     // Of the last look: those that can be signalled, and those that refused it to us.
-    [[nodiscard]] std::size_t living() const { return members_.size() + (settled_ ? 0 : 1); }
+    [[nodiscard]] std::size_t living() const;
     [[nodiscard]] std::size_t unstoppable() const { return refused_.size(); }
-    // A pidfd of one of the living; -1: there is none.
-    [[nodiscard]] int some_member() const;
+
+    // What tells that one of the living may have gone, which leads to the next look.
+    struct sign {
+        base::unique_fd fd{}; // none: nobody lives, or there are no descriptors
+        bool urgent = false;  // it comes as EPOLLPRI, not by becoming readable
+    };
+    [[nodiscard]] sign next_sign() const;
 
 private:
     struct member {
@@ -43,16 +52,21 @@ private:
         base::unique_fd pidfd;
     };
 
+    [[nodiscard]] std::size_t count_in_leaf(bool leader_lives) const;
     void look_once(bool leader_lives);
     void add(pid_t pid, pid_t parent);
     void add_children_of(std::size_t index);
     void set_refusing_aside();
     void send(int number, bool also_group);
+    void send_in_leaf(int number);
 
     children& all_;
     launched_id leader_;
     std::string variable_;
-    std::vector<member> members_;
+    const leaf* group_;
+    std::size_t in_leaf_ = 0;     // beside the shell, at the last look
+    std::vector<member> members_; // found by the walk
+    std::vector<pid_t> corpses_;  // unreaped children of living ones, known in this look
     std::vector<pid_t> refused_;
     bool settled_ = true; // nothing died during the last pass
 };

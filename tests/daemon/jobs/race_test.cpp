@@ -9,7 +9,7 @@
 using namespace agentd;
 using namespace std::chrono_literals;
 using testing::rig;
-using testing::with_rig;
+using testing::with_both_means;
 
 namespace {
 
@@ -52,5 +52,5 @@ TEST_CASE("race: sessions on four threads run commands side by side")
         for (const int count : good)
             CHECK(count == 5);
     };
-    with_rig(test, options, 4);
+    with_both_means(test, options, 4);
 }

@@ -144,6 +144,37 @@ void with_rig(const body& test, jobs::options with, int threads, std::chrono::se
     CHECK(own_children() == 0);
 }
 
+namespace {
+
+aio::awaitable<> run_with_leaves(const body& test, rig& with, std::string* path)
+{
+    const auto& means = with.shared.leaves.means();
+    *path = means.path;
+    if (means.means == "cgroup")
+        co_await test(with);
+    else
+        MESSAGE("SKIP the half with control groups: ", means.reason);
+}
+
+} // namespace
+
+void with_both_means(const body& test, jobs::options with, int threads)
+{
+    with.cgroup = "off";
+    with_rig(test, with, threads);
+    with.cgroup = "auto";
+    std::string path;
+    const auto test_twice = [&test, &path](rig& one) -> aio::awaitable<> {
+        co_await run_with_leaves(test, one, &path);
+    };
+    with_rig(test_twice, with, threads);
+    const auto mount = jobs::cgroup2_mount(read_text("/proc/self/mountinfo"));
+    const bool possible = mount && ::geteuid() == 0 && ::access(mount->folder.c_str(), W_OK) == 0;
+    if (possible && ::access("/run/systemd/system", F_OK) != 0)
+        CHECK_FALSE(path.empty()); // as root beside no systemd it may not be skipped
+    CHECK((path.empty() || ::access(path.c_str(), F_OK) != 0)); // removed at the end
+}
+
 std::string marker()
 {
     std::uint64_t digits = 0;

@@ -58,6 +58,10 @@ using body = std::function<aio::awaitable<>(rig&)>;
 void with_rig(const body& test, jobs::options with = quick(), int threads = 1,
     std::chrono::seconds limit = std::chrono::seconds{60});
 
+// The same twice: without control groups, and with a leaf for each command. The second half may
+// be skipped, with its reason, only where nobody could have leaves.
+void with_both_means(const body& test, jobs::options with = quick(), int threads = 1);
+
 // A number for `sleep` that no other process has in its command line.
 [[nodiscard]] std::string marker();
 // How many living processes have `text` in their command line, this one excepted.

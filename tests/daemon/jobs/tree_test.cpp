@@ -13,7 +13,7 @@
 using namespace agentd;
 using namespace std::chrono_literals;
 using testing::rig;
-using testing::with_rig;
+using testing::with_both_means;
 
 namespace {
 
@@ -114,7 +114,7 @@ TEST_CASE("tree: the observer finds a planted orphan")
 
 TEST_CASE("tree: what a job leaves behind is stopped, whatever it does to hide")
 {
-    with_rig([](rig& with) -> aio::awaitable<> {
+    with_both_means([](rig& with) -> aio::awaitable<> {
         for (const auto& one : shapes)
             co_await check_shape(with, one, true);
     });
@@ -122,7 +122,7 @@ TEST_CASE("tree: what a job leaves behind is stopped, whatever it does to hide")
 
 TEST_CASE("tree: a job's orphan that has overwritten its mark is known by its environment")
 {
-    with_rig([](rig& with) -> aio::awaitable<> {
+    with_both_means([](rig& with) -> aio::awaitable<> {
         const shape rare{
             "no mark", "(prlimit --locks=unlimited setsid sleep @ &); echo hi; exit 3"};
         co_await check_shape(with, rare, true);
@@ -131,7 +131,7 @@ TEST_CASE("tree: a job's orphan that has overwritten its mark is known by its en
 
 TEST_CASE("tree: what a foreground command leaves behind is stopped, whatever it does to hide")
 {
-    with_rig([](rig& with) -> aio::awaitable<> {
+    with_both_means([](rig& with) -> aio::awaitable<> {
         for (const auto& one : shapes)
             co_await check_shape(with, one, false);
     });
@@ -139,7 +139,7 @@ TEST_CASE("tree: what a foreground command leaves behind is stopped, whatever it
 
 TEST_CASE("tree: a stop ends everything, TERM-ignorers and stopped ones included")
 {
-    with_rig([](rig& with) -> aio::awaitable<> {
+    with_both_means([](rig& with) -> aio::awaitable<> {
         const char* const texts[] = {
             "sleep @; exit 0",
             "trap '' TERM; sleep @; sleep @",
@@ -169,7 +169,7 @@ TEST_CASE("tree: a stop ends everything, TERM-ignorers and stopped ones included
 
 TEST_CASE("tree: a timeout ends everything and is reported as one")
 {
-    with_rig([](rig& with) -> aio::awaitable<> {
+    with_both_means([](rig& with) -> aio::awaitable<> {
         const auto mark = testing::marker();
         const auto text = with_marker("setsid sleep @ & trap '' TERM; echo hi; sleep @", mark);
         const auto job_end = co_await with.run_job(text, 100ms);
@@ -192,7 +192,20 @@ TEST_CASE("tree: an orderly TERM handler runs, once, and its output is kept")
         CHECK(end.exit_code == 7);
         CHECK(end.output.head == "bye\n");
     };
-    with_rig(test, testing::patient());
+    with_both_means(test, testing::patient());
+}
+
+TEST_CASE("tree: TERM reaches those in sessions of their own, too, once each")
+{
+    const auto test = [](rig& with) -> aio::awaitable<> {
+        const auto text =
+            "setsid sh -c 'trap \"echo bye\" TERM; touch up; sleep 300 & wait; wait' &"
+            "while [ ! -e up ]; do sleep 0.01; done; rm up; echo hi; exit 3";
+        const auto end = co_await with.run_job(text);
+        CHECK(end.output.head == "hi\nbye\n");
+        CHECK(end.leftovers == 2);
+    };
+    with_both_means(test, testing::patient());
 }
 
 TEST_CASE("tree: with leftovers kept the job goes on until its tree is empty")
@@ -207,12 +220,12 @@ TEST_CASE("tree: with leftovers kept the job goes on until its tree is empty")
         CHECK(end.leftovers == 0);
         CHECK(end.wall >= 300ms);
     };
-    with_rig(test, options);
+    with_both_means(test, options);
 }
 
 TEST_CASE("tree: somebody outside who holds the pipe delays the end by the drain alone")
 {
-    with_rig([](rig& with) -> aio::awaitable<> {
+    with_both_means([](rig& with) -> aio::awaitable<> {
         // The pipe is opened anew by this process, which is in no tree.
         const auto go = with.folder + "/pid";
         auto what = with.command("echo hi; echo $$ > pid; while [ -e pid ]; do sleep 0.01; done");
@@ -231,7 +244,7 @@ TEST_CASE("tree: somebody outside who holds the pipe delays the end by the drain
 
 TEST_CASE("tree: orphans that end by themselves are reaped while the job runs")
 {
-    with_rig([](rig& with) -> aio::awaitable<> {
+    with_both_means([](rig& with) -> aio::awaitable<> {
         const auto done = with.folder + "/done";
         auto what = with.command("for i in 1 2 3 4 5 6 7 8; do (setsid sh -c 'exit 0' &); done;"
                                  "touch done; while [ -e done ]; do sleep 0.01; done");

@@ -1,0 +1,145 @@
+#include "jobs/leaf.hpp"
+
+#include "jobs/cgroup_place.hpp"
+#include "jobs/leaves.hpp"
+
+#include <fmt/format.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <memory>
+#include <string_view>
+
+namespace agentd::jobs {
+namespace {
+
+constexpr int deepest = 32; // groups in groups; a command's own rarely go beyond two
+
+// The number behind "KEY " in lines of "KEY NUMBER".
+std::optional<std::int64_t> number_of(std::string_view text, std::string_view key)
+{
+    for (auto at = text.find(key); at != text.npos; at = text.find(key, at + 1)) {
+        const bool begins = at == 0 || text[at - 1] == '\n';
+        const auto value = at + key.size();
+        if (!begins || value >= text.size() || text[value] != ' ')
+            continue;
+        std::int64_t number = 0;
+        std::from_chars(text.data() + value + 1, text.data() + text.size(), number);
+        return number;
+    }
+    return std::nullopt;
+}
+
+void append_pids(std::string_view text, std::vector<pid_t>& to)
+{
+    while (!text.empty()) {
+        const auto end = text.find('\n');
+        pid_t pid = 0; // 0: a process outside of this namespace
+        const auto line = text.substr(0, end);
+        std::from_chars(line.data(), line.data() + line.size(), pid);
+        if (pid > 0)
+            to.push_back(pid);
+        text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    }
+}
+
+bool has_groups(int folder)
+{
+    struct stat about{};
+    return ::fstat(folder, &about) == 0 && about.st_nlink > 2;
+}
+
+void append_processes(int folder, int depth, std::vector<pid_t>& to)
+{
+    append_pids(read_group_file(folder, "cgroup.procs"), to);
+    if (depth == deepest || !has_groups(folder))
+        return;
+    base::unique_fd again{::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    DIR* const opened = again ? ::fdopendir(again.get()) : nullptr;
+    if (opened == nullptr)
+        return;
+    [[maybe_unused]] const int owned = again.release();
+    const std::unique_ptr<DIR, int (*)(DIR*)> entries{opened, ::closedir};
+    while (const dirent* entry = ::readdir(entries.get())) {
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+            continue;
+        const base::unique_fd group{
+            ::openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        if (group)
+            append_processes(group.get(), depth + 1, to);
+    }
+}
+
+} // namespace
+
+bool is_populated(int folder)
+{
+    return number_of(read_group_file(folder, "cgroup.events"), "populated") == 1;
+}
+
+std::vector<pid_t> processes_in(int folder)
+{
+    std::vector<pid_t> found;
+    append_processes(folder, 0, found);
+    return found;
+}
+
+leaf::leaf(leaves& home, std::string name, base::unique_fd folder)
+    : home_(&home), name_(std::move(name)), folder_(std::move(folder))
+{}
+
+leaf::leaf(leaf&& other) noexcept
+    : home_(std::exchange(other.home_, nullptr)),
+      name_(std::move(other.name_)),
+      folder_(std::move(other.folder_))
+{}
+
+leaf::~leaf()
+{
+    folder_.reset();
+    if (home_ != nullptr)
+        home_->give_back(std::move(name_));
+}
+
+bool leaf::holds(pid_t pid) const
+{
+    const auto file = fmt::format("/proc/{}/cgroup", pid);
+    const auto path = cgroup2_path(read_group_file(AT_FDCWD, file.c_str()));
+    if (!path)
+        return false;
+    const auto own = fmt::format("/{}/{}", home_->subtree(), name_);
+    return path->ends_with(own) || path->find(own + "/") != path->npos;
+}
+
+void leaf::kill() const
+{
+    write_group_file(fd(), "cgroup.kill", "1");
+}
+
+base::unique_fd leaf::watch() const
+{
+    base::unique_fd events{::openat(fd(), "cgroup.events", O_RDONLY | O_CLOEXEC)};
+    char seen = 0; // what is read once is what changes are told against
+    if (events && ::read(events.get(), &seen, 1) != 1)
+        events.reset();
+    return events;
+}
+
+group_bill leaf::bill() const
+{
+    group_bill all;
+    if (const auto used = number_of(read_group_file(fd(), "cpu.stat"), "usage_usec"))
+        all.cpu = std::chrono::microseconds{*used};
+    const auto peak = read_group_file(fd(), "memory.peak");
+    std::int64_t bytes = 0;
+    if (std::from_chars(peak.data(), peak.data() + peak.size(), bytes).ec == std::errc{})
+        all.peak_bytes = bytes;
+    all.oom = number_of(read_group_file(fd(), "memory.events"), "oom_kill").value_or(0) > 0;
+    return all;
+}
+
+} // namespace agentd::jobs

@@ -1,0 +1,61 @@
+// The control group of one command: born in it, whoever descends from its shell stays in it
+// without a way out but root's, and it is killed as one. Given back when it goes.
+// On the strand of the command; reads and writes small files of the kernel's (microseconds).
+#pragma once
+
+#include "base/unique_fd.hpp"
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agentd::jobs {
+
+class leaves;
+
+// What the kernel has counted for everybody who was ever in it; nullopt: not counted here.
+struct group_bill {
+    std::optional<std::chrono::microseconds> cpu;
+    std::optional<std::int64_t> peak_bytes; // of all together, page cache included
+    bool oom = false;                       // somebody in it was killed for want of memory
+};
+
+// Whether somebody lives in a group or below it, and who; they may be gone when this is read.
+[[nodiscard]] bool is_populated(int folder);
+[[nodiscard]] std::vector<pid_t> processes_in(int folder);
+
+class leaf {
+public:
+    leaf(leaf&& other) noexcept;
+    leaf& operator=(leaf&&) = delete;
+    leaf(const leaf&) = delete;
+    leaf& operator=(const leaf&) = delete;
+    ~leaf();
+
+    [[nodiscard]] int fd() const { return folder_.get(); }
+    [[nodiscard]] const std::string& name() const { return name_; }
+
+    // Whether a process is in it or below.
+    [[nodiscard]] bool holds(pid_t pid) const;
+    // Kills everybody in one step, whoever is being born included.
+    void kill() const;
+    // A descriptor that has an exceptional condition (EPOLLPRI) when is_populated() has changed
+    // after it was opened.
+    [[nodiscard]] base::unique_fd watch() const;
+
+    [[nodiscard]] group_bill bill() const;
+
+private:
+    friend class leaves;
+    leaf(leaves& home, std::string name, base::unique_fd folder);
+
+    leaves* home_;
+    std::string name_;
+    base::unique_fd folder_;
+};
+
+} // namespace agentd::jobs

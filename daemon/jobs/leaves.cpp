@@ -1,0 +1,320 @@
+#include "jobs/leaves.hpp"
+
+#include "base/clock.hpp"
+#include "base/limits.hpp"
+#include "base/log.hpp"
+#include "jobs/clone_child.hpp"
+
+#include <fmt/format.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+namespace agentd::jobs {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+constexpr std::size_t leaves_ahead = 16; // two replies' calls; more at once are made as they come
+constexpr std::size_t leaves_few = 8;    // then the next are made
+constexpr std::size_t used_batch = 8;    // removed at once: one wake-up of a thread
+constexpr const char* wanted_controllers[] = {"memory", "pids"};
+
+// The same in every run, and no other folder's: FNV-1a.
+std::string subtree_name(std::string_view folder)
+{
+    std::uint64_t hash = 14695981039346656037ULL;
+    for (const char c : folder)
+        hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    return fmt::format("agentd-{:016x}", hash);
+}
+
+base::unique_fd open_folder(int at, const std::string& name)
+{
+    return base::unique_fd{::openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+}
+
+// Removes a group that nobody lives in, with the groups below it; errno, 0: it is gone.
+int remove_group(int at, const std::string& name)
+{
+    if (::unlinkat(at, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return 0;
+    const int refused = errno;
+    auto folder = open_folder(at, name);
+    DIR* const opened = folder ? ::fdopendir(folder.get()) : nullptr;
+    if (opened == nullptr)
+        return refused;
+    const int inside = folder.release();
+    const std::unique_ptr<DIR, int (*)(DIR*)> entries{opened, ::closedir};
+    while (const dirent* entry = ::readdir(entries.get()))
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+            remove_group(inside, entry->d_name);
+    return ::unlinkat(at, name.c_str(), AT_REMOVEDIR) == 0 ? 0 : errno;
+}
+
+bool empties_in_time(int folder)
+{
+    const base::unique_fd events{::openat(folder, "cgroup.events", O_RDONLY | O_CLOEXEC)};
+    const auto last = base::mono_now() + limits::former_death;
+    while (is_populated(folder)) {
+        const auto left = duration_cast<milliseconds>(last - base::mono_now()).count();
+        if (left <= 0)
+            return false;
+        pollfd change{events.get(), POLLPRI, 0};
+        char seen = 0;
+        // Read before the question above is asked again: a change in between is not missed.
+        if (::poll(&change, 1, static_cast<int>(left)) < 0 && errno != EINTR)
+            return false;
+        [[maybe_unused]] const auto n = ::pread(events.get(), &seen, 1, 0);
+    }
+    return true;
+}
+
+// The daemon goes into a group of its own below `folder`, if nobody else is there: a group with
+// processes cannot hand on controllers.
+void move_aside(int folder)
+{
+    const auto here = words_of(read_group_file(folder, "cgroup.procs"));
+    if (here != std::vector{std::to_string(::getpid())})
+        return;
+    if (::mkdirat(folder, "main", 0755) != 0 && errno != EEXIST)
+        return;
+    if (const auto main = open_folder(folder, "main"))
+        write_group_file(main.get(), "cgroup.procs", "0");
+}
+
+void hand_on_controllers(int folder)
+{
+    const auto there = words_of(read_group_file(folder, "cgroup.controllers"));
+    for (const std::string name : wanted_controllers)
+        if (std::ranges::find(there, name) != there.end())
+            write_group_file(folder, "cgroup.subtree_control", "+" + name);
+}
+
+std::string missing_controllers(const std::vector<std::string>& there)
+{
+    std::vector<std::string_view> missing;
+    for (const std::string_view name : wanted_controllers)
+        if (std::ranges::find(there, name) == there.end())
+            missing.push_back(name);
+    if (missing.empty())
+        return {};
+    return fmt::format(
+        "not limited here, for want of the controller: {}", fmt::join(missing, ", "));
+}
+
+} // namespace
+
+leaves::leaves(std::string setting, std::string_view state_folder, std::function<void()> wake)
+    : setting_(std::move(setting)), subtree_(subtree_name(state_folder)), wake_(std::move(wake))
+{}
+
+base::result<> leaves::open()
+{
+    if (setting_ == "off") {
+        means_.reason = "control groups are switched off (jobs.cgroup)";
+        return {};
+    }
+    const bool configured = setting_ != "auto";
+    const auto where = configured ? check_cgroup_place(setting_) : find_cgroup_place();
+    auto settled = where ? settle(*where) : base::result<>{std::unexpected(where.error())};
+    if (settled)
+        return {};
+    folder_.reset();
+    if (configured)
+        return std::unexpected(base::error{settled.error().code,
+            fmt::format("cannot use jobs.cgroup = {}: {}", setting_, settled.error().text)});
+    means_.reason = std::move(settled.error().text);
+    return {};
+}
+
+base::result<> leaves::settle(const cgroup_place& where)
+{
+    const auto parent = open_folder(AT_FDCWD, where.folder);
+    if (!parent)
+        return std::unexpected(base::system_error("open " + where.folder, errno));
+    const auto path = fmt::format("{}/{}", where.folder, subtree_);
+    if (auto ended = end_former(path); !ended)
+        return ended;
+    if (where.own)
+        move_aside(parent.get());
+    hand_on_controllers(parent.get());
+    if (::mkdirat(parent.get(), subtree_.c_str(), 0755) != 0)
+        return std::unexpected(base::system_error("make " + path, errno));
+    folder_ = open_folder(parent.get(), subtree_);
+    if (!folder_)
+        return std::unexpected(base::system_error("open " + path, errno));
+    hand_on_controllers(folder_.get());
+    means_.path = path;
+    if (auto born = try_birth(); !born) {
+        remove_group(parent.get(), subtree_);
+        means_.path.clear();
+        return born;
+    }
+    means_.means = "cgroup";
+    means_.controllers = words_of(read_group_file(folder_.get(), "cgroup.subtree_control"));
+    means_.reason = missing_controllers(means_.controllers);
+    tend();
+    return {};
+}
+
+// Whoever lives there is left over: the state folder's lock says that no other daemon has it.
+base::result<> leaves::end_former(const std::string& folder)
+{
+    const auto former = open_folder(AT_FDCWD, folder);
+    if (!former)
+        return {};
+    // Started by a command of the run before, agentd itself may be among them.
+    const auto own = cgroup2_path(read_group_file(AT_FDCWD, "/proc/self/cgroup"));
+    if (own && (*own + "/").find("/" + subtree_ + "/") != own->npos)
+        return std::unexpected(base::error{std::make_error_code(std::errc::device_or_resource_busy),
+            "agentd itself runs in a control group that an earlier run has left"});
+    const auto left = processes_in(former.get()).size();
+    if (is_populated(former.get())) {
+        if (const int error = write_group_file(former.get(), "cgroup.kill", "1"); error != 0)
+            return std::unexpected(base::system_error("kill what is left in " + folder, error));
+        if (!empties_in_time(former.get()))
+            return std::unexpected(base::system_error("end what is left in " + folder, ETIMEDOUT));
+        ended_former_ = left;
+    }
+    if (const int error = remove_group(AT_FDCWD, folder); error != 0)
+        return std::unexpected(base::system_error("remove " + folder, error));
+    return {};
+}
+
+// One process is born in a leaf and fails at once: whether all of it works on this machine.
+base::result<> leaves::try_birth()
+{
+    const auto first = take();
+    if (!first)
+        return std::unexpected(base::system_error("make a control group in " + means_.path, errno));
+    if (::faccessat(first->fd(), "cgroup.kill", W_OK, AT_EACCESS) != 0)
+        return std::unexpected(base::system_error("kill by cgroup.kill", errno));
+    child_orders none{}; // fails at its second step
+    none.workdir_fd = -1;
+    const auto born = clone_child(none, first->fd());
+    if (born.pid < 0)
+        return std::unexpected(
+            base::system_error("start a process in a control group", born.error));
+    const base::unique_fd pidfd{born.pidfd};
+    while (::waitpid(born.pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    return {};
+}
+
+void leaves::close()
+{
+    if (!folder_)
+        return;
+    folder_.reset();
+    if (const int error = remove_group(AT_FDCWD, means_.path); error != 0)
+        log::warning("jobs.cgroup", {}, "{}",
+            base::system_error("remove the control group " + means_.path, error).text);
+}
+
+std::optional<leaf> leaves::take()
+{
+    if (!folder_)
+        return std::nullopt;
+    std::string name;
+    bool made_ahead = false;
+    bool wake = false;
+    {
+        const std::lock_guard hold{lock_};
+        made_ahead = !ready_.empty();
+        if (made_ahead) {
+            name = std::move(ready_.back());
+            ready_.pop_back();
+        } else {
+            name = next_name();
+        }
+        wake = ready_.size() <= leaves_few && !std::exchange(waking_, true);
+    }
+    if (wake && wake_)
+        wake_();
+    if (!made_ahead && ::mkdirat(folder_.get(), name.c_str(), 0755) != 0) {
+        tell_failing("make a control group", errno);
+        return std::nullopt;
+    }
+    auto folder = open_folder(folder_.get(), name);
+    if (!folder) {
+        tell_failing("open a control group", errno);
+        give_back(std::move(name));
+        return std::nullopt;
+    }
+    return leaf{*this, std::move(name), std::move(folder)};
+}
+
+std::string leaves::next_name()
+{
+    return fmt::format("job-{}", ++number_);
+}
+
+// It may be so for every command from now on: one line now and then.
+void leaves::tell_failing(std::string_view what, int error)
+{
+    constexpr auto pause = std::chrono::seconds{10};
+    {
+        const std::lock_guard hold{lock_};
+        const auto now = base::mono_now();
+        if (told_ != base::mono_time{} && now - told_ < pause)
+            return;
+        told_ = now;
+    }
+    log::warning("jobs.cgroup", {}, "{}: commands are followed by their marks instead",
+        base::system_error(what, error).text);
+}
+
+void leaves::refused(int error)
+{
+    tell_failing("start a command in its control group", error);
+}
+
+void leaves::give_back(std::string name)
+{
+    bool wake = false;
+    {
+        const std::lock_guard hold{lock_};
+        used_.push_back(std::move(name));
+        wake = used_.size() % used_batch == 0 && !std::exchange(waking_, true);
+    }
+    if (wake && wake_)
+        wake_();
+}
+
+void leaves::tend()
+{
+    std::vector<std::string> used;
+    std::size_t wanted = 0;
+    {
+        const std::lock_guard hold{lock_};
+        waking_ = false;
+        used.swap(used_);
+        wanted = leaves_ahead - std::min(leaves_ahead, ready_.size());
+    }
+    // What even KILL has left in one keeps it: tried again with the next ones.
+    std::erase_if(
+        used, [this](const auto& name) { return remove_group(folder_.get(), name) == 0; });
+    std::vector<std::string> made;
+    for (; wanted > 0; --wanted) {
+        auto name = next_name();
+        if (::mkdirat(folder_.get(), name.c_str(), 0755) != 0)
+            break; // told when it matters: by take()
+        made.push_back(std::move(name));
+    }
+    const std::lock_guard hold{lock_};
+    std::ranges::move(used, std::back_inserter(used_));
+    std::ranges::move(made, std::back_inserter(ready_));
+}
+
+} // namespace agentd::jobs

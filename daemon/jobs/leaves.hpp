@@ -1,0 +1,77 @@
+// The control groups of commands (leaves): agentd's subtree of cgroup2, named after the state
+// folder so that the next start finds what a killed daemon left, a few leaves made ahead, and
+// the removal of used ones off the path of commands.
+// open() and close() frame everything else; take() and what a leaf does when it goes: any
+// thread; tend() on a thread that may block.
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+#include "jobs/cgroup_place.hpp"
+#include "jobs/leaf.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace agentd::jobs {
+
+class leaves {
+public:
+    // `setting`: "auto", "off" or a folder. `wake` is called from any thread when tend() is due.
+    leaves(std::string setting, std::string_view state_folder, std::function<void()> wake);
+
+    // Finds the place, ends what a former run left there, makes the subtree. Only a configured
+    // folder that cannot be used is an error; else means() says why there are no leaves.
+    // Blocks: for milliseconds, or until leftovers are dead.
+    base::result<> open();
+    // After the last command; what is left of the subtree is removed. Blocks shortly.
+    void close();
+
+    // A leaf for one command; nullopt: there are none, or none could be made, which is logged.
+    [[nodiscard]] std::optional<leaf> take();
+    // The command could not be started in the leaf that it got.
+    void refused(int error);
+
+    // Removes used leaves and makes new ones ahead.
+    void tend();
+
+    // Settled by open().
+    [[nodiscard]] const supervision& means() const { return means_; }
+    [[nodiscard]] const std::string& subtree() const { return subtree_; }
+    // How many a former run had left with somebody in them (one kill ended them all).
+    [[nodiscard]] std::size_t ended_former() const { return ended_former_; }
+
+private:
+    friend class leaf;
+    void give_back(std::string name);
+
+    base::result<> settle(const cgroup_place& where);
+    base::result<> end_former(const std::string& folder);
+    base::result<> try_birth();
+    [[nodiscard]] std::string next_name();
+    void tell_failing(std::string_view what, int error);
+
+    const std::string setting_;
+    const std::string subtree_; // the name of our group
+    const std::function<void()> wake_;
+    supervision means_;
+    std::size_t ended_former_ = 0;
+    base::unique_fd folder_; // of our group; none: no leaves
+
+    std::atomic<std::uint64_t> number_ = 0;
+
+    std::mutex lock_; // of all below
+    std::vector<std::string> ready_;
+    std::vector<std::string> used_;
+    bool waking_ = false;    // tend() was asked for and has not begun
+    base::mono_time told_{}; // when a failure was logged
+};
+
+} // namespace agentd::jobs

@@ -1,0 +1,380 @@
+// Control groups of commands: where they may be, what is born in them and what is left of them.
+// Everything here that needs a writable cgroup2 is skipped with its reason where there is none.
+#include "jobs/leaves.hpp"
+#include "tests/daemon/jobs/rig.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+using namespace agentd;
+using namespace std::chrono_literals;
+using testing::rig;
+using testing::with_rig;
+
+namespace {
+
+// A group at the top of the mounted cgroup2, removed at the end with what is left in it;
+// empty path: there can be none here.
+class scratch_group {
+public:
+    scratch_group()
+    {
+        const auto mount = jobs::cgroup2_mount(testing::read_text("/proc/self/mountinfo"));
+        if (!mount || ::geteuid() != 0 || ::access(mount->folder.c_str(), W_OK) != 0)
+            return;
+        const auto path = mount->folder + "/agentd-test-" + testing::marker();
+        if (::mkdir(path.c_str(), 0755) == 0)
+            path_ = path;
+    }
+    ~scratch_group()
+    {
+        if (!path_.empty())
+            ::rmdir(path_.c_str());
+    }
+    scratch_group(const scratch_group&) = delete;
+    scratch_group& operator=(const scratch_group&) = delete;
+
+    [[nodiscard]] bool is_there() const
+    {
+        if (path_.empty())
+            MESSAGE("SKIP: no cgroup2 is mounted that this user may write to");
+        return !path_.empty();
+    }
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
+jobs::options in_group(const std::string& path)
+{
+    auto options = testing::quick();
+    options.cgroup = path;
+    return options;
+}
+
+// Moves this process into a group of cgroup2 and, at the end, back to where it was.
+bool enter(const std::string& path)
+{
+    const base::unique_fd folder{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    return folder && jobs::write_group_file(folder.get(), "cgroup.procs", "0") == 0;
+}
+
+// A process that sleeps in the group and ignores TERM, in a session of its own.
+pid_t plant_in(const std::string& path, const std::string& mark)
+{
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::signal(SIGTERM, SIG_IGN);
+        ::setsid();
+        if (!enter(path))
+            ::_exit(126);
+        ::execlp("sleep", "sleep", mark.c_str(), nullptr);
+        ::_exit(127);
+    }
+    return child;
+}
+
+} // namespace
+
+TEST_CASE("leaves: the first cgroup2 of a mountinfo is found, alone or beside older ones")
+{
+    const auto* const hybrid =
+        "31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n"
+        "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
+        "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw\n";
+    CHECK(jobs::cgroup2_mount(hybrid) == jobs::cgroup_mount{"/", "/sys/fs/cgroup/unified"});
+    CHECK(jobs::cgroup2_mount("30 23 0:26 /a\\040b /sys/fs/c\\040g rw - cgroup2 cgroup2 rw") ==
+        jobs::cgroup_mount{"/a b", "/sys/fs/c g"});
+    CHECK_FALSE(jobs::cgroup2_mount("31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"));
+    CHECK_FALSE(jobs::cgroup2_mount("31 23 - cgroup2 cgroup2 rw\n"));
+    CHECK_FALSE(jobs::cgroup2_mount(""));
+}
+
+TEST_CASE("leaves: the own path of cgroup2 is the one with the number 0")
+{
+    CHECK(jobs::cgroup2_path("9:name=systemd:/x\n4:memory:/m\n0::/a/b\n") == "/a/b");
+    CHECK(jobs::cgroup2_path("0::/a (deleted)\n") == "/a");
+    CHECK(jobs::cgroup2_path("0::/") == "/");
+    CHECK_FALSE(jobs::cgroup2_path("10::/a\n1:cpu:/\n"));
+}
+
+TEST_CASE("leaves: a group's folder lies below its mount, or nowhere")
+{
+    CHECK(jobs::folder_of({"/", "/cg"}, "/") == "/cg");
+    CHECK(jobs::folder_of({"/", "/cg"}, "/a/b") == "/cg/a/b");
+    CHECK(jobs::folder_of({"/a", "/cg"}, "/a/b") == "/cg/b");
+    CHECK(jobs::folder_of({"/a", "/cg"}, "/a") == "/cg");
+    CHECK_FALSE(jobs::folder_of({"/a", "/cg"}, "/ab"));
+    CHECK_FALSE(jobs::folder_of({"/", "/cg"}, "/../x"));
+    CHECK_FALSE(jobs::folder_of({"/", "/cg"}, ""));
+}
+
+TEST_CASE("leaves: switched off there are none, and the reason says so")
+{
+    jobs::leaves none{"off", "/state", {}};
+    REQUIRE(none.open());
+    CHECK_FALSE(none.take());
+    CHECK(none.means().means == "subreaper");
+    CHECK(none.means().reason == "control groups are switched off (jobs.cgroup)");
+    CHECK(none.means().path.empty());
+    none.close();
+}
+
+TEST_CASE("leaves: a configured folder that cannot be used is an error that says why")
+{
+    const auto why = [](const std::string& folder) {
+        jobs::leaves wrong{folder, "/state", {}};
+        const auto opened = wrong.open();
+        REQUIRE_FALSE(opened);
+        return opened.error().text;
+    };
+    CHECK(why("/tmp") == "cannot use jobs.cgroup = /tmp: /tmp is no control group of cgroup2");
+    CHECK(why("/nowhere/at/all") ==
+        "cannot use jobs.cgroup = /nowhere/at/all: cannot use /nowhere/at/all: No such file or "
+        "directory");
+    CHECK(why("/dev/null") ==
+        "cannot use jobs.cgroup = /dev/null: cannot use /dev/null: Not a directory");
+}
+
+TEST_CASE("leaves: a command is born in a leaf of its own, which is empty and gone at the end")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const auto test = [&group](rig& with) -> aio::awaitable<> {
+        const auto& means = with.shared.leaves.means();
+        CHECK(means.means == "cgroup");
+        CHECK(means.path.starts_with(group.path() + "/agentd-"));
+        const auto end = co_await with.run_foreground("grep ^0:: /proc/self/cgroup");
+        CHECK(end.output.head.find(means.path.substr(means.path.rfind('/')) + "/job-") !=
+            std::string::npos);
+        const auto other = co_await with.run_job("grep ^0:: /proc/self/cgroup");
+        CHECK(other.output.head.starts_with("0::/"));
+        CHECK(other.output.head != end.output.head);
+    };
+    with_rig(test, in_group(group.path()));
+    CHECK(::rmdir(group.path().c_str()) == 0); // nothing is left in it
+}
+
+TEST_CASE("leaves: groups that a command has made below its own go with it")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const auto test = [](rig& with) -> aio::awaitable<> {
+        const auto mark = testing::marker();
+        const auto own = with.shared.leaves.means().path;
+        const auto end = co_await with.run_job("d=" + own +
+            "/$(sed -n 's,^0::.*/,,p' /proc/self/cgroup)/in; mkdir -p $d/deep; (echo 0 > "
+            "$d/deep/cgroup.procs; exec setsid sleep " +
+            mark +
+            ") & while [ -z \"$(cat $d/deep/cgroup.procs)\" ]; do sleep 0.01; done; echo up");
+        CHECK(end.output.head == "up\n");
+        CHECK(end.leftovers == 1);
+        CHECK(testing::processes_with(mark) == 0);
+    };
+    with_rig(test, in_group(group.path()));
+    CHECK(::rmdir(group.path().c_str()) == 0);
+}
+
+TEST_CASE("leaves: who leaves the leaf is still found by the mark")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const auto test = [&group](rig& with) -> aio::awaitable<> {
+        const auto mark = testing::marker();
+        const auto end = co_await with.run_job("(echo 0 > " + group.path() +
+            "/cgroup.procs; env -i setsid sleep " + mark + " &); sleep 0.1; echo hi; exit 3");
+        CHECK(end.exit_code == 3);
+        CHECK(end.leftovers == 1);
+        CHECK(testing::processes_with(mark) == 0);
+    };
+    with_rig(test, in_group(group.path()));
+    CHECK(::rmdir(group.path().c_str()) == 0);
+}
+
+TEST_CASE("leaves: who has removed every mark of his is still in the leaf")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const auto test = [](rig& with) -> aio::awaitable<> {
+        const auto mark = testing::marker();
+        const auto end = co_await with.run_job(
+            "(env -i prlimit --locks=unlimited setsid sleep " + mark + " &); echo hi; exit 3");
+        CHECK(end.exit_code == 3);
+        CHECK(end.leftovers == 1);
+        CHECK(testing::processes_with(mark) == 0);
+    };
+    with_rig(test, in_group(group.path()));
+    CHECK(::rmdir(group.path().c_str()) == 0);
+}
+
+TEST_CASE("leaves: many commands at once get one each, and none is left")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const auto test = [](rig& with) -> aio::awaitable<> {
+        std::vector<jobs::leaf> held;
+        for (int i = 0; i < 100; ++i) {
+            auto one = with.shared.leaves.take();
+            REQUIRE(one);
+            held.push_back(std::move(*one));
+        }
+        for (const auto& one : held)
+            CHECK_FALSE(jobs::is_populated(one.fd()));
+        co_return;
+    };
+    with_rig(test, in_group(group.path()));
+    CHECK(::rmdir(group.path().c_str()) == 0);
+}
+
+TEST_CASE("leaves: when no leaf can be made the command runs all the same")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const auto test = [](rig& with) -> aio::awaitable<> {
+        // Whoever may write there has taken the subtree away, leaves made ahead included.
+        const auto path = with.shared.leaves.means().path;
+        const auto taken = "cd " + path + " && rmdir job-* && cd .. && rmdir " + path;
+        CHECK(::system(taken.c_str()) == 0);
+        const auto mark = testing::marker();
+        const auto end = co_await with.run_job("setsid sleep " + mark + " & echo hi; exit 3");
+        CHECK(end.how == jobs::ended::completed);
+        CHECK(end.exit_code == 3);
+        CHECK(end.output.head == "hi\n");
+        CHECK(end.leftovers == 1);
+        CHECK(testing::processes_with(mark) == 0);
+    };
+    with_rig(test, in_group(group.path()));
+    CHECK(::rmdir(group.path().c_str()) == 0);
+}
+
+TEST_CASE("leaves: a leaf that refuses births is no reason to run nothing")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const testing::temp_folder folder;
+    const base::unique_fd workdir{::open(folder.path().c_str(), O_RDONLY | O_CLOEXEC)};
+    const base::unique_fd removed{::open(group.path().c_str(), O_RDONLY | O_CLOEXEC)};
+    ::rmdir(group.path().c_str());
+    jobs::launch_plan plan;
+    plan.text = "exit 5";
+    plan.workdir_fd = workdir.get();
+    plan.cgroup_fd = removed.get();
+    const auto child = jobs::launch(plan);
+    REQUIRE(child);
+    CHECK(child->cgroup_error != 0);
+    int status = 0;
+    ::waitpid(child->id.pid, &status, 0);
+    CHECK(WEXITSTATUS(status) == 5);
+}
+
+TEST_CASE("leaves: what a former run left in its subtree is ended at the next start")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const auto mark = testing::marker();
+    std::string path;
+    {
+        jobs::leaves before{group.path(), "/some/state", {}};
+        REQUIRE(before.open());
+        path = before.means().path;
+        const auto leaf = before.take();
+        REQUIRE(leaf);
+        const auto inside = path + "/" + leaf->name();
+        const pid_t child = plant_in(inside, mark);
+        pollfd none{};
+        while (!jobs::is_populated(leaf->fd()) || testing::processes_with(mark) == 0)
+            ::poll(&none, 0, 1);
+        // It is never closed: the daemon was killed.
+        jobs::leaves now{group.path(), "/some/state", {}};
+        REQUIRE(now.open());
+        CHECK(now.ended_former() == 1);
+        CHECK(now.means().path == path);
+        int status = 0;
+        CHECK(::waitpid(child, &status, 0) == child);
+        CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+        CHECK(testing::processes_with(mark) == 0);
+        now.close();
+    }
+    CHECK(::access(path.c_str(), F_OK) != 0);
+    jobs::leaves other{group.path(), "/other/state", {}};
+    REQUIRE(other.open());
+    CHECK(other.means().path != path);
+    CHECK(other.ended_former() == 0);
+    other.close();
+}
+
+TEST_CASE("leaves: agentd that runs inside of a former leaf does not kill itself")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    jobs::leaves before{group.path(), "/some/state", {}};
+    REQUIRE(before.open());
+    auto leaf = before.take();
+    REQUIRE(leaf);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (!enter(before.means().path + "/" + leaf->name()))
+            ::_exit(2);
+        jobs::leaves now{group.path(), "/some/state", {}};
+        const auto opened = now.open();
+        ::_exit(!opened && opened.error().text.find("an earlier run") != std::string::npos ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+    leaf.reset();
+    before.close();
+}
+
+TEST_CASE("leaves: a launch into one that was made ahead costs about what one without does")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    jobs::leaves all{group.path(), "/state", {}};
+    REQUIRE(all.open());
+    const testing::temp_folder folder;
+    const base::unique_fd workdir{::open(folder.path().c_str(), O_RDONLY | O_CLOEXEC)};
+    jobs::launch_plan plan;
+    plan.text = "exit 0";
+    plan.workdir_fd = workdir.get();
+    const auto fastest = [&all, &plan](bool leaf) {
+        auto shortest = std::chrono::steady_clock::duration::max();
+        for (int i = 0; i < 50; ++i) {
+            const auto began = std::chrono::steady_clock::now();
+            const auto own = leaf ? all.take() : std::nullopt;
+            plan.cgroup_fd = own ? own->fd() : -1;
+            const auto child = jobs::launch(plan);
+            shortest = std::min(shortest, std::chrono::steady_clock::now() - began);
+            REQUIRE(child);
+            CHECK(child->cgroup_error == 0);
+            ::waitpid(child->id.pid, nullptr, 0);
+            if (i % 8 == 0)
+                all.tend();
+        }
+        return std::chrono::duration_cast<std::chrono::microseconds>(shortest);
+    };
+    const auto without = fastest(false);
+    const auto with = fastest(true);
+    MESSAGE(
+        "fastest launch without a leaf: ", without.count(), " us, into one: ", with.count(), " us");
+    CHECK(with < without + 1ms);
+    all.close();
+}
