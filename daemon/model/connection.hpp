@@ -4,12 +4,11 @@
 
 #include "aio/awaitable.hpp"
 #include "base/error.hpp"
-#include "model/options.hpp"
-#include "model/tls_context.hpp"
-#include "model/url.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -26,17 +25,11 @@ public:
     // True if it is open and has nothing to say: whatever can be read before a request was
     // sent is an end or junk (wire reference §5).
     [[nodiscard]] virtual bool is_quiet() = 0;
+
+    // How long the server leaves it open unused, as it said in its last reply (Keep-Alive).
+    std::optional<std::chrono::seconds> server_keeps;
 };
 
 using connection_ptr = std::unique_ptr<connection>;
-
-// Connects to one of the host's addresses, in their order, and shakes hands; on the caller's
-// strand. `io` is the io_context's executor, which the socket lives on. Errors:
-// cannot_connect, tls_refused, timed_out, broken.
-//
-// A proxy's CONNECT would go between the two steps of connection.cpp, happy
-// eyeballs into the first, a stored TLS session into the second.
-[[nodiscard]] aio::awaitable<base::result<connection_ptr>> open_connection(
-    aio::executor io, const url& to, tls_context tls, const deadlines& limit);
 
 } // namespace agentd::model

@@ -11,6 +11,7 @@ std::string_view error_text(errc value)
     case errc::timed_out: return "timed out";
     case errc::closed: return "connection closed";
     case errc::broken: return "connection broken";
+    case errc::proxy_refused: return "refused by the proxy";
     case errc::bad_http: return "bad HTTP reply";
     }
     return "unknown model error";

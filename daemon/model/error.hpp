@@ -14,6 +14,7 @@ enum class errc {
     timed_out,       // a stage took too long
     closed,          // the peer ended the connection in order
     broken,          // reset, or ended without notice
+    proxy_refused,   // the proxy does not let us through: asking again is of no use
     bad_http,        // what came is no HTTP reply, or beyond the bounds
 };
 

@@ -89,6 +89,7 @@ aio::awaitable<base::result<>> receive(traffic& t)
     hurry(t);
     co_await t.sent.wait();
     t.end.reusable = true;
+    t.over.server_keeps = reply.kept_for();
     co_return base::result<>{};
 }
 

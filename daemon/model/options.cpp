@@ -4,6 +4,7 @@
 #include "model/anthropic/messages_client.hpp"
 #include "model/error.hpp"
 #include "model/origin.hpp"
+#include "model/proxy.hpp"
 #include "model/tls_context.hpp"
 #include "model/url.hpp"
 
@@ -16,6 +17,8 @@ base::result<> check(const options& what)
     const auto address = parse_base_url(what.base_url, what.allow_plain_http);
     if (!address)
         return std::unexpected(address.error());
+    if (const auto via = proxy_for(*address, what.proxy, what.no_proxy); !via)
+        return std::unexpected(via.error());
     const auto key = base::strip(what.key.value);
     if (!is_header_text(key))
         return std::unexpected(

@@ -1,6 +1,8 @@
 #include "model/origin.hpp"
 
 #include "base/text.hpp"
+#include "model/proxy.hpp"
+#include "model/tls_context.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -49,12 +51,16 @@ void origin::prepare()
     if (what_.key.is == credential::kind::none)
         return unusable(
             "no_credential", "no credential: set ANTHROPIC_API_KEY or model.api_key_file");
-    if (!address_.tls)
-        return;
-    auto tls = make_tls_context(what_.ca_file);
-    if (!tls)
-        return unusable("tls_error", std::move(tls.error().text));
-    tls_ = std::move(*tls);
+    auto via = proxy_for(address_, what_.proxy, what_.no_proxy);
+    if (!via)
+        return unusable("proxy_error", std::move(via.error().text));
+    if (*via && !address_.tls)
+        what_.forwarded = forwarding_by(**via, address_);
+    if (address_.tls) {
+        if (auto read = check_named_certificates(what_.ca_file); !read)
+            return unusable("tls_error", std::move(read.error().text));
+    }
+    connector_.emplace(io_, address_, std::move(*via), what_);
 }
 
 aio::awaitable<origin::admission> origin::enter(bool waited)
@@ -103,9 +109,9 @@ void origin::limit_is_not_asked_for(std::shared_ptr<origin> self, std::string mo
     });
 }
 
-aio::awaitable<base::result<connection_ptr>> origin::connect() const
+aio::awaitable<base::result<connection_ptr>> origin::connect()
 {
-    return open_connection(io_, address_, tls_, what_.limits);
+    return connector_->open();
 }
 
 void origin::give_back(std::shared_ptr<origin> self, connection_ptr unused)

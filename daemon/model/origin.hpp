@@ -6,16 +6,17 @@
 #include "aio/awaitable.hpp"
 #include "base/clock.hpp"
 #include "model/connection.hpp"
+#include "model/connector.hpp"
 #include "model/input_limits.hpp"
 #include "model/options.hpp"
 #include "model/pool.hpp"
 #include "model/rate_gate.hpp"
-#include "model/tls_context.hpp"
 #include "model/url.hpp"
 
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,8 +47,8 @@ public:
     [[nodiscard]] aio::awaitable<admission> enter(bool waited);
     // A used connection that is free, past all limits; null when there is none. From any strand.
     [[nodiscard]] aio::awaitable<connection_ptr> unused_connection();
-    // A connection of its own; on the caller's strand.
-    [[nodiscard]] aio::awaitable<base::result<connection_ptr>> connect() const;
+    // A connection of its own; on the caller's strand. Not where there is a fault.
+    [[nodiscard]] aio::awaitable<base::result<connection_ptr>> connect();
     // Any thread; `self` keeps it alive until its strand has done it.
     static void give_back(std::shared_ptr<origin> self, connection_ptr unused);
     static void hold_until(std::shared_ptr<origin> self, base::mono_time until);
@@ -73,7 +74,7 @@ private:
     aio::executor strand_;
     options what_;
     url address_;
-    tls_context tls_;
+    std::optional<connector> connector_; // set unless there is a fault
     std::string fault_, fault_type_;
     std::atomic<bool> refused_{false};
     pool pool_;

@@ -11,18 +11,27 @@ struct pool::state {
 
     struct entry {
         connection_ptr idle;
-        base::mono_time since;
+        base::mono_time until;
     };
 
     void drop_old()
     {
         const auto now = base::mono_now();
-        std::erase_if(
-            entries, [now, limit = keep](const entry& e) { return now - e.since >= limit; });
+        std::erase_if(entries, [now](const entry& e) { return now >= e.until; });
+    }
+
+    // The server may end it at its own time, and a request could cross that end: a little
+    // before, as long as that is no more than half of it.
+    [[nodiscard]] std::chrono::milliseconds kept_for(const connection& idle) const
+    {
+        if (!idle.server_keeps)
+            return keep;
+        const std::chrono::milliseconds its = *idle.server_keeps;
+        return std::min(keep, its - std::min(its / 2, limits::server_end_margin));
     }
 
     std::chrono::milliseconds keep;
-    std::vector<entry> entries; // oldest first
+    std::vector<entry> entries; // the one used last is the last
     boost::asio::steady_timer sweeping;
     bool is_sweeping = false;
 };
@@ -37,7 +46,8 @@ void sweep_later(const std::shared_ptr<State>& pool)
     if (pool->entries.empty() || pool->is_sweeping)
         return;
     pool->is_sweeping = true;
-    pool->sweeping.expires_at(pool->entries.front().since + pool->keep);
+    pool->sweeping.expires_at(
+        std::ranges::min_element(pool->entries, {}, &State::entry::until)->until);
     pool->sweeping.async_wait(
         [weak = std::weak_ptr<State>{pool}](const boost::system::error_code&) {
             const auto alive = weak.lock();
@@ -73,7 +83,8 @@ void pool::put(connection_ptr unused)
 {
     if (state_->entries.size() >= limits::idle_connections)
         state_->entries.erase(state_->entries.begin());
-    state_->entries.emplace_back(std::move(unused), base::mono_now());
+    const auto until = base::mono_now() + state_->kept_for(*unused);
+    state_->entries.emplace_back(std::move(unused), until);
     sweep_later(state_);
 }
 

@@ -1,5 +1,6 @@
 // Connections of one origin that are open and unused. On the origin's strand only. Bounded:
-// limits::idle_connections; beyond that, and after deadlines::pooled, they are closed.
+// limits::idle_connections; beyond that they are closed, and after deadlines::pooled or what the
+// server allows (Keep-Alive), whichever is less.
 #pragma once
 
 #include "base/clock.hpp"

@@ -6,8 +6,10 @@
 #include "base/error.hpp"
 #include "model/exchange.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 
 namespace agentd::model {
@@ -30,6 +32,9 @@ public:
     [[nodiscard]] bool is_whole() const;
     // The taker has all that it wants.
     [[nodiscard]] bool has_enough() const;
+    // How long the server keeps the connection when it is not used, where it says so (the
+    // Keep-Alive field's timeout).
+    [[nodiscard]] std::optional<std::chrono::seconds> kept_for() const;
     // Whole, nothing came behind it, and the connection may be used again.
     [[nodiscard]] bool leaves_reusable() const;
 

@@ -4,6 +4,7 @@
 #include "model/error.hpp"
 
 #include <fmt/format.h>
+#include <strings.h>
 
 #include <arpa/inet.h>
 
@@ -37,7 +38,8 @@ bool is_path_char(char c)
     return c > ' ' && c < '\x7f' && c != '"' && c != '<' && c != '>' && c != '\\';
 }
 
-// Takes "host", "host:port" or "[v6]:port" apart; "" or what is wrong.
+} // namespace
+
 std::string_view read_authority(std::string_view text, url& out)
 {
     std::string_view port;
@@ -71,8 +73,6 @@ std::string_view read_authority(std::string_view text, url& out)
     return "";
 }
 
-} // namespace
-
 std::string url::authority() const
 {
     const bool own_port = port == (tls ? 443 : 80);
@@ -87,9 +87,14 @@ std::string url::join(std::string_view below) const
 
 bool url::is_loopback() const
 {
-    if (is_ip)
-        return host == "::1" || host.starts_with("127.");
-    return host == "localhost";
+    constexpr std::string_view here = "localhost";
+    if (!is_ip)
+        return host.size() == here.size() &&
+            ::strncasecmp(host.c_str(), here.data(), here.size()) == 0;
+    in6_addr v6{};
+    if (::inet_pton(AF_INET6, host.c_str(), &v6) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&v6);
+    return host.starts_with("127.");
 }
 
 base::result<url> parse_base_url(std::string_view text, bool allow_plain_http)

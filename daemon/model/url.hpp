@@ -24,6 +24,10 @@ struct url {
     [[nodiscard]] bool is_loopback() const;
 };
 
+// Takes "host", "host:port" or "[v6]:port" apart, into `out`, whose port stays where none is
+// given; "" or what is wrong with it ("has no valid host").
+[[nodiscard]] std::string_view read_authority(std::string_view text, url& out);
+
 // Takes http:// and https://; plain http only to loopback unless `allow_plain_http`. User
 // info, a query or a fragment is refused. Errors: bad_options.
 [[nodiscard]] base::result<url> parse_base_url(std::string_view text, bool allow_plain_http);

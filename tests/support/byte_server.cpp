@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -116,6 +117,24 @@ public:
     }
     [[nodiscard]] std::string sni() const override { return ""; }
 
+    void relay(std::uint16_t port) override
+    {
+        const int other = connected_to(port);
+        bool goes_on = other >= 0;
+        while (goes_on) {
+            goes_on = forward(other);
+            pollfd wait[2]{{.fd = fd(), .events = POLLIN, .revents = 0},
+                {.fd = other, .events = POLLIN, .revents = 0}};
+            ::poll(wait, 2, 100);
+            if (wait[0].revents != 0)
+                goes_on = goes_on && more();
+            if (wait[1].revents != 0)
+                goes_on = goes_on && bring_back(other);
+        }
+        if (other >= 0)
+            ::close(other);
+    }
+
 protected:
     virtual long read(char* into, std::size_t size) = 0;
     [[nodiscard]] int fd() const { return slot_->fd; }
@@ -128,6 +147,34 @@ protected:
     connection_record& seen_; // what of it is written down when it is over
 
 private:
+    static int connected_to(std::uint16_t port)
+    {
+        const int other = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        to.sin_port = htons(port);
+        if (::connect(other, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0)
+            return other;
+        ::close(other);
+        return -1;
+    }
+    // What has come so far goes to `other`.
+    bool forward(int other)
+    {
+        const std::string bytes = std::exchange(in_, {});
+        return bytes.empty() ||
+            ::send(other, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(bytes.size());
+    }
+    bool bring_back(int other)
+    {
+        char chunk[16384];
+        const auto got = ::recv(other, chunk, sizeof chunk, 0);
+        if (got > 0)
+            send({chunk, static_cast<std::size_t>(got)});
+        return got > 0;
+    }
     bool more()
     {
         char chunk[16384];
@@ -199,6 +246,7 @@ public:
         const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
         return name == nullptr ? "" : name;
     }
+    [[nodiscard]] bool resumed() const override { return SSL_session_reused(ssl_) == 1; }
 
 private:
     long read(char* into, std::size_t size) override
@@ -289,17 +337,23 @@ struct byte_server::state {
     }
 };
 
-byte_server::byte_server(std::vector<script> scripts, std::optional<certificate> tls)
+byte_server::byte_server(
+    std::vector<script> scripts, std::optional<certificate> tls, const listen_wish& where)
     : state_(std::make_unique<state>())
 {
     state_->scripts = std::move(scripts);
     if (tls)
         state_->tls = make_context(*tls);
+    if (tls && where.old_tls)
+        SSL_CTX_set_max_proto_version(state_->tls, TLS1_2_VERSION);
     state_->listening = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(where.port);
+    ::inet_pton(AF_INET, where.address.c_str(), &address.sin_addr);
     socklen_t size = sizeof address;
+    const int again = 1; // a port that another test has just left
+    ::setsockopt(state_->listening, SOL_SOCKET, SO_REUSEADDR, &again, sizeof again);
     ::bind(state_->listening, reinterpret_cast<sockaddr*>(&address), size);
     ::listen(state_->listening, 128);
     ::getsockname(state_->listening, reinterpret_cast<sockaddr*>(&address), &size);

@@ -36,6 +36,18 @@ public:
     virtual void cut() = 0;
     // The name in the client hello; "" for none.
     [[nodiscard]] virtual std::string sni() const = 0;
+    // The handshake went on from a session of an earlier connection.
+    [[nodiscard]] virtual bool resumed() const { return false; }
+    // Carries bytes between this connection (a plain one) and a port of this machine until one
+    // of the two ends: what a proxy does after a CONNECT.
+    virtual void relay(std::uint16_t port) = 0;
+};
+
+// Where a server listens and what it speaks, where that matters.
+struct listen_wish {
+    std::string address = "127.0.0.1"; // any of 127.0.0.0/8
+    std::uint16_t port = 0;            // 0: a free one
+    bool old_tls = false;              // TLS 1.2 alone
 };
 
 class byte_server {
@@ -44,7 +56,8 @@ public:
 
     // Connection number n runs scripts[n], the last one for all that follow. When a script
     // returns the connection is closed in order.
-    explicit byte_server(std::vector<script> scripts, std::optional<certificate> tls = {});
+    explicit byte_server(std::vector<script> scripts, std::optional<certificate> tls = {},
+        const listen_wish& where = {});
     ~byte_server();
     byte_server(const byte_server&) = delete;
     byte_server& operator=(const byte_server&) = delete;

@@ -1,82 +1,14 @@
 // TLS with real handshakes: who is trusted, what is told, what is sent.
 #include "tests/daemon/model/asked.hpp"
+#include "tests/daemon/model/secured.hpp"
 
 #include <doctest/doctest.h>
 
-#include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <mutex>
 #include <string>
-#include <utility>
 
 using namespace agentd::testing;
 using namespace agentd;
-
-namespace {
-
-// A PEM file for one test.
-class ca_file {
-public:
-    explicit ca_file(const std::string& pem)
-    {
-        std::string name = (std::filesystem::temp_directory_path() / "agentd-ca-XXXXXX").string();
-        const int fd = ::mkstemp(name.data());
-        REQUIRE(fd >= 0);
-        ::close(fd);
-        path_ = name;
-        std::ofstream{path_} << pem;
-    }
-    ~ca_file() { std::filesystem::remove(path_); }
-    ca_file(const ca_file&) = delete;
-    ca_file& operator=(const ca_file&) = delete;
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-    std::string path_;
-};
-
-struct secured {
-    explicit secured(const certificate_wish& wish = {},
-        byte_server::script script = answering(streamed(text_stream())))
-        : made(make_certificate(wish)), ca(made.ca), server({std::move(script)}, made)
-    {}
-
-    [[nodiscard]] model::options options(std::string_view host = "localhost") const
-    {
-        auto with = options_for(server);
-        with.base_url = server.url(host);
-        with.ca_file = ca.path();
-        with.retry_attempts = 2;
-        return with;
-    }
-
-    certificate made;
-    ca_file ca;
-    byte_server server;
-};
-
-// Written by the server's thread, read by the test's.
-class shared_text {
-public:
-    void set(std::string text)
-    {
-        const std::lock_guard hold{lock_};
-        text_ = std::move(text);
-    }
-    [[nodiscard]] std::string get() const
-    {
-        const std::lock_guard hold{lock_};
-        return text_;
-    }
-
-private:
-    mutable std::mutex lock_;
-    std::string text_ = "unset";
-};
-
-} // namespace
 
 TEST_CASE("case 70 tls_custom_ca: works, SNI is seen by the server, none for an address")
 {

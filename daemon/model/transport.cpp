@@ -1,9 +1,9 @@
-#include "model/connection.hpp"
+#include "model/transport.hpp"
 
 #include "aio/deadline.hpp"
-#include "model/dial.hpp"
 #include "model/error.hpp"
 #include "model/tls_peer.hpp"
+#include "model/tls_sessions.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -90,9 +90,18 @@ private:
 
 class tls_connection final : public connection {
 public:
-    tls_connection(tcp::socket socket, tls_context context, const url& to)
-        : context_(std::move(context)), stream_(std::move(socket), *context_), peer_(to)
+    tls_connection(tcp::socket socket, tls_setting with, const url& to)
+        : with_(std::move(with)), stream_(std::move(socket), *with_.context), peer_(to)
     {}
+    tls_connection(const tls_connection&) = delete;
+    tls_connection& operator=(const tls_connection&) = delete;
+    // OpenSSL takes the session of a connection that ends without TLS's goodbye for broken and
+    // never resumes it; ours end so because nobody waits for a goodbye.
+    ~tls_connection() override
+    {
+        if (shaken_)
+            SSL_set_shutdown(stream_.native_handle(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    }
 
     aio::awaitable<base::result<>> shake_hands()
     {
@@ -101,11 +110,15 @@ public:
         stream_.set_verify_callback([this](bool ok, ssl::verify_context& chain) {
             return peer_.look(ok, chain.native_handle());
         });
+        const bool resuming = with_.sessions->use_with(stream_.native_handle());
         error_code failed;
         co_await stream_.async_handshake(
             ssl::stream_base::client, asio::redirect_error(asio::use_awaitable, failed));
+        if (failed && resuming)
+            with_.sessions->forget(); // it may have been the reason
         if (failed)
             co_return std::unexpected(handshake_error(failed));
+        shaken_ = true;
         co_return base::result<>{};
     }
 
@@ -179,26 +192,25 @@ private:
         co_return base::result<>{};
     }
 
-    tls_context context_;
+    tls_setting with_;
     ssl::stream<tcp::socket> stream_;
     tls_peer peer_;
+    bool shaken_ = false;
 };
 
 } // namespace
 
-aio::awaitable<base::result<connection_ptr>> open_connection(
-    aio::executor io, const url& to, tls_context tls, const deadlines& limit)
+connection_ptr plain_over(tcp::socket socket)
 {
-    auto socket = co_await dial(io, to, limit.connect);
-    if (!socket)
-        co_return std::unexpected(std::move(socket.error()));
-    if (!to.tls) {
-        connection_ptr plain = std::make_unique<plain_connection>(std::move(*socket));
-        co_return plain;
-    }
-    auto secured = std::make_unique<tls_connection>(std::move(*socket), std::move(tls), to);
+    return std::make_unique<plain_connection>(std::move(socket));
+}
+
+aio::awaitable<base::result<connection_ptr>> tls_over(
+    tcp::socket socket, tls_setting with, const url& to, std::chrono::milliseconds limit)
+{
+    auto secured = std::make_unique<tls_connection>(std::move(socket), std::move(with), to);
     auto hands = secured->shake_hands();
-    auto shaken = co_await aio::with_deadline(std::move(hands), limit.handshake);
+    auto shaken = co_await aio::with_deadline(std::move(hands), limit);
     if (!shaken) {
         if (shaken.error().is(aio::errc::timed_out))
             co_return std::unexpected(base::error{errc::timed_out,
