@@ -1,4 +1,6 @@
 // open_work: the tools that a reply asked for. On the session's strand.
+#include "base/limits.hpp"
+#include "base/text.hpp"
 #include "proto/messages/encode.hpp"
 #include "session/commit.hpp"
 #include "session/open_work.hpp"
@@ -16,17 +18,26 @@ namespace {
 
 namespace calls = store::calls;
 
+// The beginning of a broken input, fit to be shown: no half of a code point, no markers.
+std::string quoted(std::string_view input)
+{
+    const auto shown = base::printable(input.substr(0, 4 * limits::quoted_input_bytes));
+    return base::defuse_markers(base::first_chars(shown, limits::quoted_input_bytes));
+}
+
 // Why a call cannot be run as it came (wire reference §3.4); empty: it can.
 std::string problem_with(const model::block& block)
 {
     switch (block.input_is) {
     case model::input_state::complete: return {};
     case model::input_state::cut_off:
-        return "the input of this call was cut off before its end; nothing was run. Call again, shorter.";
+        return "the input of this call was cut off before its end; nothing was run. Call again, "
+               "shorter. What came: " +
+            quoted(block.input);
     case model::input_state::invalid: break;
     }
     return "the input of this call is no JSON object; nothing was run. What came: " +
-        block.input.substr(0, limits::quoted_input_bytes);
+        quoted(block.input);
 }
 
 } // namespace

@@ -1,24 +1,34 @@
 // A request's body out of pieces that are already encoded. Cache marks are the only bytes
-// that ever change in them, and they are put between slices instead of into them.
+// that ever change in them, and they are put between slices instead of into them. Three of the
+// four that the API takes (wire reference 1.9):
+// 1. behind `system` (and so behind `tools`, which come before it): the same for all tasks;
+// 2. at the end of the last user message: all of this request is there for the next one;
+// 3. at the end of the user message before it, where the request before had its mark 2. A server
+//    looks back at most 20 blocks from a mark for what it has kept, and a reply may have more.
 #include "proto/json/writer.hpp"
 #include "proto/messages/encode.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ranges>
+#include <array>
 
 namespace agentd::proto::messages {
 namespace {
 
 constexpr std::string_view cache_mark = R"(,"cache_control":{"type":"ephemeral"})";
 
-// The last message with the user's role: a continued pause_turn ends with the assistant's.
-std::size_t last_user_message(const std::vector<std::string_view>& all)
+// The last two messages with the user's role, the later one first; the number of messages where
+// there is none. A continued pause_turn ends with the assistant's.
+std::array<std::size_t, 2> last_user_messages(const std::vector<std::string_view>& all)
 {
-    const auto found = std::ranges::find_if(all.rbegin(), all.rend(),
-        [](std::string_view message) { return message.starts_with(R"({"role":"user")"); });
-    return found == all.rend() ? all.size() : static_cast<std::size_t>(all.rend() - found) - 1;
+    std::array<std::size_t, 2> found{all.size(), all.size()};
+    auto next = found.begin();
+    for (std::size_t i = all.size(); i-- > 0 && next != found.end();) {
+        if (all[i].starts_with(R"({"role":"user")"))
+            *next++ = i;
+    }
+    return found;
 }
 
 // True if a mark can go in before `closing` and all after it: an object ends there, with
@@ -53,11 +63,12 @@ request_body::request_body(const body_parts& parts)
         add(parts.tools);
     }
     add(R"(,"messages":[)");
-    const std::size_t marked = last_user_message(parts.messages);
+    const auto marked = last_user_messages(parts.messages);
     for (std::size_t i = 0; i < parts.messages.size(); ++i) {
         if (i != 0)
             add(",");
-        if (i == marked && can_be_marked(parts.messages[i], end_of_message))
+        if (std::ranges::find(marked, i) != marked.end() &&
+            can_be_marked(parts.messages[i], end_of_message))
             add_marked(parts.messages[i], end_of_message.size());
         else
             add(parts.messages[i]);

@@ -161,7 +161,7 @@ TEST_CASE("case 82 append_only: a longer history begins with the bytes of the sh
 }
 
 TEST_CASE(
-    "case 84 cache_breakpoints: two marks at most, on the last user block, none on empty text")
+    "case 84 cache_breakpoints: three marks at most, on system and the last two of the user's")
 {
     const std::string system = R"([{"type":"text","text":"S"}])";
     std::vector<std::string> history{
@@ -172,8 +172,16 @@ TEST_CASE(
     CHECK(made.find(R"("signature":"s"}]}]})") != std::string::npos);
     history.push_back(R"({"role":"user","content":[{"type":"text","text":""}]})");
     made = body(history, system);
-    CHECK(marks(made) == 1);
+    CHECK(marks(made) == 2); // none on an empty text
+    CHECK(made.find(R"("text":"a","cache_control")") != std::string::npos);
     history.back() = R"({"role":"user","content":[]})";
-    CHECK(marks(body(history, system)) == 1);
+    CHECK(marks(body(history, system)) == 2);
+    history.back() = user("b");
+    CHECK(marks(body(history, system)) == 3);
+    history.push_back(assistant_message(R"([{"type":"text","text":"c"}])"));
+    history.push_back(user("d"));
+    made = body(history, system);
+    CHECK(marks(made) == 3);
+    CHECK(made.find(R"("text":"a","cache_control")") == std::string::npos);
     CHECK(marks(body({user("x")}, R"([{"type":"text","text":""}])")) == 1);
 }

@@ -103,7 +103,10 @@ world::world(world_options how) : how_(std::move(how))
 {
     ::mkdir(workspace().c_str(), 0700);
     ::mkdir((scratch_ / "home").c_str(), 0700);
-    start_model(how_.scenario);
+    model_url_ = how_.model_url;
+    ca_file_ = how_.ca_file;
+    if (model_url_.empty())
+        start_model(how_.scenario);
     std::string config = "threads = " + std::to_string(daemon_threads()) + "\n";
     // The test's own top-level keys come before the first table.
     config += how_.config;

@@ -24,6 +24,8 @@ struct world_options {
     std::string config;                               // TOML behind the harness's own keys
     std::map<std::string, std::string> env;           // of the daemon, besides PATH and HOME
     std::vector<std::string> launcher;                // before the daemon's path: setpriv ...
+    // A model of the test's own instead of the scripted one, and who it is trusted through.
+    std::string model_url, ca_file;
     bool start = true;
 };
 
