@@ -140,6 +140,20 @@ TEST_CASE("broken http: a body may come in chunks, byte by byte, or after 100 Co
         "expectation_failed");
 }
 
+TEST_CASE("broken http: an empty body in chunks, byte by byte, is answered and ends nobody else")
+{
+    world w{{.scenario = scenario({}, hello_to_all())}};
+    constexpr int tries = 50; // how bytes are put together on the way is not ours to say
+    for (int i = 0; i < tries; ++i) {
+        auto client = w.connect();
+        client.send_raw(post("Transfer-Encoding: chunked\r\n"));
+        for (const char c : std::string_view{"0\r\n\r\n"})
+            client.send_raw(std::string_view{&c, 1});
+        REQUIRE(client.read_reply().status == 400);
+    }
+    CHECK(serves(w));
+}
+
 TEST_CASE("broken http: a body of 100 MB is 413 before it is read, and takes no memory")
 {
     world w{{.scenario = scenario({}, hello_to_all())}};

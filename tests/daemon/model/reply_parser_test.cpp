@@ -62,3 +62,16 @@ TEST_CASE("reply_parser: a reply without a body is whole with its head")
         CHECK(parser.leaves_reusable());
     }
 }
+
+TEST_CASE("reply_parser: an empty chunked body may come byte by byte")
+{
+    constexpr std::string_view reply =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{3}, reply.size()}) {
+        model::reply_parser parser;
+        heard into;
+        feed(parser, into, reply, piece);
+        CHECK(parser.is_whole());
+        CHECK(parser.leaves_reusable());
+    }
+}
