@@ -1,6 +1,8 @@
 #include "model/origin.hpp"
 
+#include "base/limits.hpp"
 #include "base/text.hpp"
+#include "model/jitter.hpp"
 #include "model/proxy.hpp"
 #include "model/tls_context.hpp"
 
@@ -63,18 +65,48 @@ void origin::prepare()
     connector_.emplace(io_, address_, std::move(*via), what_);
 }
 
-aio::awaitable<origin::admission> origin::enter(bool waited)
+aio::awaitable<origin::admission> origin::enter(std::string model, bool waited)
 {
-    return aio::on(strand_, enter_here(waited));
+    return aio::on(strand_, enter_here(std::move(model), waited));
 }
 
-aio::awaitable<origin::admission> origin::enter_here(bool waited)
+aio::awaitable<origin::admission> origin::enter_here(std::string model, bool waited)
 {
     admission now;
-    now.wait = gate_.enter(base::mono_now(), waited);
+    if (const auto gate = gates_.find(model); gate != gates_.end()) {
+        const auto entry = gate->second.enter(base::mono_now(), waited, random_share());
+        now.wait = entry.wait;
+        now.is_probe = entry.is_probe;
+    }
     if (now.wait.count() == 0)
         now.used = pool_.take();
     co_return std::move(now);
+}
+
+aio::awaitable<std::chrono::milliseconds> origin::line_up(
+    std::string model, std::chrono::milliseconds hold)
+{
+    return aio::on(strand_, line_up_here(std::move(model), hold));
+}
+
+aio::awaitable<std::chrono::milliseconds> origin::line_up_here(
+    std::string model, std::chrono::milliseconds hold)
+{
+    const auto now = base::mono_now();
+    auto& gate = gate_of(model);
+    gate.close_until(now + hold, now);
+    co_return gate.line_up(now, random_share());
+}
+
+rate_gate& origin::gate_of(const std::string& model)
+{
+    if (gates_.size() >= limits::rate_lanes && !gates_.contains(model)) {
+        const auto now = base::mono_now();
+        std::erase_if(gates_, [now](const auto& one) { return one.second.is_idle(now); });
+        if (gates_.size() >= limits::rate_lanes) // so many at their limits: one asks too early
+            gates_.erase(gates_.begin());
+    }
+    return gates_[model];
 }
 
 aio::awaitable<connection_ptr> origin::unused_connection()
@@ -122,10 +154,28 @@ void origin::give_back(std::shared_ptr<origin> self, connection_ptr unused)
     });
 }
 
-void origin::hold_until(std::shared_ptr<origin> self, base::mono_time until)
+void origin::hold_until(std::shared_ptr<origin> self, std::string model, base::mono_time until)
 {
     const auto strand = self->strand_;
-    boost::asio::post(strand, [self = std::move(self), until] { self->gate_.close_until(until); });
+    boost::asio::post(strand, [self = std::move(self), model = std::move(model), until] {
+        self->gate_of(model).close_until(until, base::mono_now());
+    });
+}
+
+void origin::spent_until(std::shared_ptr<origin> self, std::string model, base::mono_time reset)
+{
+    const auto strand = self->strand_;
+    boost::asio::post(strand, [self = std::move(self), model = std::move(model), reset] {
+        self->gate_of(model).spent_until(reset, base::mono_now());
+    });
+}
+
+void origin::probe_ended(std::shared_ptr<origin> self, std::string model, bool passed)
+{
+    const auto strand = self->strand_;
+    boost::asio::post(strand, [self = std::move(self), model = std::move(model), passed] {
+        self->gate_of(model).probe_ended(passed);
+    });
 }
 
 } // namespace agentd::model

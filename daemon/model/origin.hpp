@@ -15,6 +15,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,34 +39,46 @@ public:
     [[nodiscard]] const std::string& fault() const { return fault_; }
     [[nodiscard]] const std::string& fault_type() const { return fault_type_; }
 
-    // What the asker may do now: wait and come again, or go on, with a used connection if one
-    // is free.
+    // What one who wants to ask `model` may do now: wait and come again, or go on, with a used
+    // connection if one is free.
     struct admission {
         std::chrono::milliseconds wait{0};
+        bool is_probe = false; // it has to tell what came of it: probe_ended
         connection_ptr used;
     };
     // From any strand; `waited`: it comes again after a wait.
-    [[nodiscard]] aio::awaitable<admission> enter(bool waited);
+    [[nodiscard]] aio::awaitable<admission> enter(std::string model, bool waited);
+    // One was asked to wait for `hold` and comes back: holds the others, too, and gives it its
+    // place among them, as the time until then. From any strand.
+    [[nodiscard]] aio::awaitable<std::chrono::milliseconds> line_up(
+        std::string model, std::chrono::milliseconds hold);
     // A used connection that is free, past all limits; null when there is none. From any strand.
     [[nodiscard]] aio::awaitable<connection_ptr> unused_connection();
     // A connection of its own; on the caller's strand. Not where there is a fault.
     [[nodiscard]] aio::awaitable<base::result<connection_ptr>> connect();
     // Any thread; `self` keeps it alive until its strand has done it.
     static void give_back(std::shared_ptr<origin> self, connection_ptr unused);
-    static void hold_until(std::shared_ptr<origin> self, base::mono_time until);
+    // Any thread, as are the next three: see rate_gate's functions.
+    static void hold_until(std::shared_ptr<origin> self, std::string model, base::mono_time until);
+    static void spent_until(std::shared_ptr<origin> self, std::string model, base::mono_time reset);
+    static void probe_ended(std::shared_ptr<origin> self, std::string model, bool passed);
     // The input limit of a model, as input_limits has it. look_up_limit from any strand, the
     // others from any thread.
     [[nodiscard]] aio::awaitable<input_limits::ticket> look_up_limit(std::string model);
     static void limit_is(std::shared_ptr<origin> self, std::string model,
         std::optional<std::int64_t> limit, bool for_good);
     static void limit_is_not_asked_for(std::shared_ptr<origin> self, std::string model);
-    // The server accepted or refused the credential.
-    void credential_was(bool accepted) { refused_ = !accepted; }
+    // The server refused the credential: that is so until there is another (a reload).
+    void credential_was_refused() { refused_ = true; }
     [[nodiscard]] bool credential_is_refused() const { return refused_; }
 
 private:
     origin(const aio::executor& io, options what);
-    aio::awaitable<admission> enter_here(bool waited);
+    aio::awaitable<admission> enter_here(std::string model, bool waited);
+    aio::awaitable<std::chrono::milliseconds> line_up_here(
+        std::string model, std::chrono::milliseconds hold);
+    // The limits of a model are its own: the others go on. Made where there is none yet.
+    rate_gate& gate_of(const std::string& model);
     aio::awaitable<connection_ptr> take_here();
     // Takes the options apart; where they cannot be used, says so in fault_.
     void prepare();
@@ -78,7 +92,7 @@ private:
     std::string fault_, fault_type_;
     std::atomic<bool> refused_{false};
     pool pool_;
-    rate_gate gate_;
+    std::map<std::string, rate_gate> gates_; // of models that met a limit
     input_limits input_limits_;
 };
 

@@ -19,6 +19,18 @@ std::string_view to_string(stop_reason value)
     return "";
 }
 
+usage billed_usage(const reply& what)
+{
+    usage all = what.usage;
+    for (const auto& one : what.discarded) {
+        all.input += one.used.input;
+        all.output += one.used.output;
+        all.cache_read += one.used.cache_read;
+        all.cache_write += one.used.cache_write;
+    }
+    return all;
+}
+
 std::string history_content(const reply& what)
 {
     std::vector<std::string> kept;

@@ -63,6 +63,12 @@ struct usage {
     std::int64_t cache_write = 0;
 };
 
+// What a model was paid for.
+struct billed {
+    std::string model;
+    model::usage used;
+};
+
 // A complete reply: message_stop was seen.
 struct reply {
     std::vector<block> content;
@@ -73,8 +79,17 @@ struct reply {
     std::string request_id; // "" when the server gave none
     std::int64_t attempts = 1;
     std::optional<std::chrono::milliseconds> first_token; // from the request's last byte
+    // Replies that came before this one and were discarded: refusals, in whose place a fallback
+    // has answered. They are billed, too, each at its own model's price; not part of `usage`.
+    std::vector<billed> discarded;
+    // The server did not accept the thinking in `messages` and answered without it: the next
+    // request of this conversation should leave it out from the start.
+    bool without_thinking = false;
     bool replayable = true; // false: a block had a delta of unknown kind (wire reference §3.3)
 };
+
+// All that was billed for it, discarded replies included.
+[[nodiscard]] usage billed_usage(const reply& what);
 
 // What of a reply goes into history: the encoded content array of its blocks' own bytes, texts
 // that are blank left out (the API refuses them). Empty when nothing remains: then there is no
@@ -90,6 +105,10 @@ struct failure {
     std::optional<int> status;
     std::string request_id;
     std::int64_t attempts = 0;
+    // The request does not fit: into the model's window, or into what the API takes at all. With
+    // a shorter history it may work; as it is, never.
+    bool too_long = false;
+    std::vector<billed> discarded; // as a reply's
 };
 
 using outcome = std::expected<reply, failure>;
@@ -100,10 +119,12 @@ public:
     virtual ~progress() = default;
     // A piece of visible text of block `index` in attempt `attempt` (from 1).
     virtual void on_text(std::int64_t attempt, std::size_t index, std::string_view text) = 0;
-    // The attempt has failed and is tried again after `delay`; what on_text told is void.
+    // The attempt has failed and is tried again after `delay`; what on_text told is void. Also
+    // when the request has to wait before it is sent, because another one met a limit: `attempt`
+    // is then the one before, or 0.
     virtual void on_retry(
         std::int64_t attempt, const failure& why, std::chrono::milliseconds delay) = 0;
-    // Goes on with another model.
+    // Goes on with another model; what on_text told is void.
     virtual void on_fallback(std::string_view from, std::string_view to, const failure& why) = 0;
 };
 

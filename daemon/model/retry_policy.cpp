@@ -46,20 +46,15 @@ milliseconds as_milliseconds(double number)
     return milliseconds{static_cast<std::int64_t>(std::ceil(std::min(number, longest)))};
 }
 
-// "Fri, 20 Nov 2026 07:37:09 GMT" (RFC 9110's preferred form).
-std::optional<base::wall_time> http_date(std::string_view text)
-{
-    std::tm parts{};
-    const std::string copy{base::strip(text)};
-    const char* const end = ::strptime(copy.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    if (end == nullptr || *end != '\0')
-        return std::nullopt;
-    return base::wall_time{std::chrono::seconds{::timegm(&parts)}};
-}
-
 double seconds(milliseconds span)
 {
     return static_cast<double>(span.count()) / 1000;
+}
+
+// For the rest of the month: no waiting helps.
+bool is_spend_limit(const attempt_failure& what)
+{
+    return std::ranges::find(spend_limits, what.code) != spend_limits.end();
 }
 
 } // namespace
@@ -74,6 +69,29 @@ bool is_bad_credential(const attempt_failure& what)
     return what.told.status == 401;
 }
 
+std::optional<milliseconds> hold_for(const attempt_failure& what, std::optional<milliseconds> delay)
+{
+    const bool is_limit = what.told.status == 429 || what.told.status == 503 || is_overload(what);
+    if (!is_limit || is_spend_limit(what))
+        return std::nullopt;
+    if (what.retry_after)
+        return what.retry_after;
+    // A limit is everybody's; how long, nobody knows. An overload meets one and not the other.
+    if (what.told.status != 429 || !delay)
+        return std::nullopt;
+    return std::min<milliseconds>(*delay, limits::backoff_first);
+}
+
+std::optional<base::wall_time> parse_http_date(std::string_view text)
+{
+    std::tm parts{};
+    const std::string copy{base::strip(text)};
+    const char* const end = ::strptime(copy.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    if (end == nullptr || *end != '\0')
+        return std::nullopt;
+    return base::wall_time{std::chrono::seconds{::timegm(&parts)}};
+}
+
 std::optional<milliseconds> parse_retry_after(
     std::string_view retry_after_ms, std::string_view retry_after, base::wall_time now)
 {
@@ -81,7 +99,7 @@ std::optional<milliseconds> parse_retry_after(
         return as_milliseconds(*ms);
     if (const auto s = positive(retry_after))
         return as_milliseconds(*s * 1000);
-    const auto date = http_date(retry_after);
+    const auto date = parse_http_date(retry_after);
     if (!date || *date <= now)
         return std::nullopt;
     return *date - now;
@@ -117,8 +135,8 @@ milliseconds retry_policy::left(base::mono_time now) const
 bool retry_policy::is_final(const attempt_failure& what) const
 {
     using enum attempt_failure::kind;
-    if (std::ranges::find(spend_limits, what.code) != spend_limits.end())
-        return true; // for the rest of the month
+    if (is_spend_limit(what) || is_bad_credential(what))
+        return true; // whatever x-should-retry says
     if (what.should_retry)
         return !*what.should_retry;
     switch (what.what) {

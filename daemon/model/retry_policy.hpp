@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 namespace agentd::model {
@@ -35,6 +36,14 @@ struct attempt_failure {
 [[nodiscard]] bool is_overload(const attempt_failure& what);
 // The credential was refused: no request works until there is another.
 [[nodiscard]] bool is_bad_credential(const attempt_failure& what);
+
+// How long others who want the same model should wait for it; nothing: they need not. `delay`
+// is what the failed one itself waits, nothing if it does not come back.
+[[nodiscard]] std::optional<std::chrono::milliseconds> hold_for(
+    const attempt_failure& what, std::optional<std::chrono::milliseconds> delay);
+
+// "Fri, 20 Nov 2026 07:37:09 GMT" (RFC 9110's preferred form).
+[[nodiscard]] std::optional<base::wall_time> parse_http_date(std::string_view text);
 
 // The delay that a reply's headers ask for: retry-after-ms, else retry-after in seconds or as
 // an HTTP date. Nothing where it is zero, past or unreadable; then the own backoff holds.

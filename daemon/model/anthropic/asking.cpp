@@ -5,26 +5,16 @@
 #include "model/anthropic/failures.hpp"
 #include "model/anthropic/reply_reader.hpp"
 #include "model/anthropic/request_head.hpp"
+#include "model/anthropic/thinking.hpp"
+#include "model/jitter.hpp"
 #include "model/redact.hpp"
 
 #include <fmt/format.h>
 
-#include <random>
+#include <algorithm>
 #include <utility>
 
 namespace agentd::model::anthropic {
-namespace {
-
-using kind = attempt_failure::kind;
-
-// For jitter alone.
-double random_share()
-{
-    thread_local std::minstd_rand generator{std::random_device{}()};
-    return std::uniform_real_distribution<double>{0, 1}(generator);
-}
-
-} // namespace
 
 asking::asking(std::shared_ptr<origin> at, request what, progress& told)
     : at_(std::move(at)),
@@ -61,54 +51,86 @@ void asking::encode()
 aio::awaitable<outcome> asking::run()
 {
     if (body_->size() > limits::request_bytes)
-        co_return std::unexpected(failure{.type = "request_too_large",
-            .message = fmt::format(
-                "the request has {} bytes, the API takes {}", body_->size(), limits::request_bytes),
-            .status = {},
-            .request_id = {}});
+        co_return std::unexpected(own_limit_failure(body_->size()));
     for (;;) {
         auto tried = co_await attempt();
         if (tried && tried->stop == stop_reason::refusal) {
-            const failure why{.type = "refusal",
-                .message = tried->refusal_explanation,
-                .status = {},
-                .request_id = tried->request_id};
-            if (fall_back(why))
+            failure why;
+            why.type = "refusal";
+            why.message = tried->refusal_explanation;
+            why.request_id = tried->request_id;
+            const billed paid{tried->model.empty() ? model_ : tried->model, tried->usage};
+            if (fall_back(why)) {
+                discarded_.push_back(paid);
                 continue;
+            }
         }
         if (tried) {
-            tried->attempts = policy_.failed() + 1;
-            if (tried->model.empty())
-                tried->model = model_;
+            finish(*tried);
             co_return std::move(*tried);
         }
         const bool goes_on = co_await recover(tried.error());
-        if (goes_on)
-            continue;
-        tried.error().told.attempts = policy_.failed();
-        co_return std::unexpected(std::move(tried.error().told));
+        if (!goes_on)
+            co_return std::unexpected(finish(std::move(tried.error().told)));
     }
+}
+
+void asking::finish(reply& made)
+{
+    made.attempts = sent_;
+    if (made.model.empty())
+        made.model = model_;
+    made.discarded = std::move(discarded_);
+    made.without_thinking = without_thinking_;
+}
+
+failure asking::finish(failure why)
+{
+    why.attempts = sent_;
+    why.discarded = std::move(discarded_);
+    return why;
 }
 
 aio::awaitable<bool> asking::recover(attempt_failure& why)
 {
     for (auto* text : {&why.told.type, &why.told.message, &why.told.request_id})
         redact(*text, at_->configured().key.value);
-    note(why);
+    if (is_bad_credential(why))
+        at_->credential_was_refused();
     overloads_ = is_overload(why) ? overloads_ + 1 : 0;
-    auto next = policy_.on_failure(why, base::mono_now(), random_share());
+    const auto next = policy_.on_failure(why, base::mono_now(), random_share());
+    if (drop_thinking(why))
+        co_return true;
     const auto* again = std::get_if<retry_policy::again>(&next);
     const bool had_enough = again == nullptr || overloads_ >= limits::overloads_before_fallback;
-    if (is_overload(why) && had_enough && fall_back(why.told))
+    const bool may_fall_back = is_overload(why) && had_enough;
+    if (again != nullptr && !may_fall_back)
+        co_return co_await back_off(why, again->delay);
+    if (const auto hold = hold_for(why, {}))
+        origin::hold_until(at_, model_, base::mono_now() + *hold);
+    if (may_fall_back && fall_back(why.told))
         co_return true;
-    if (again == nullptr) {
-        const auto& reason = std::get<retry_policy::give_up>(next).why;
-        if (!reason.empty())
-            why.told.message += "; " + reason;
+    if (again != nullptr)
+        co_return co_await back_off(why, again->delay);
+    const auto& reason = std::get<retry_policy::give_up>(next).why;
+    if (!reason.empty())
+        why.told.message += "; " + reason;
+    co_return false;
+}
+
+aio::awaitable<bool> asking::back_off(attempt_failure& why, std::chrono::milliseconds delay)
+{
+    if (const auto hold = hold_for(why, delay)) {
+        const auto place = co_await at_->line_up(model_, *hold);
+        delay = std::max(delay, place);
+        has_place_ = true;
+    }
+    if (const auto left = policy_.left(base::mono_now()); delay > left) {
+        why.told.message += "; " + too_long_to_wait(delay, left);
         co_return false;
     }
-    told_.on_retry(policy_.failed(), why.told, again->delay);
-    co_await aio::sleep_for(again->delay);
+    told_.on_retry(sent_, why.told, delay);
+    co_await aio::sleep_for(delay);
     co_return true;
 }
 
@@ -121,37 +143,48 @@ bool asking::fall_back(const failure& why)
         return false;
     const std::string from = std::exchange(model_, others[next_fallback_++]);
     overloads_ = 0;
+    has_place_ = false;
     policy_.start_backoff_anew();
     encode();
     told_.on_fallback(from, model_, why);
     return true;
 }
 
-// What others have to know of it.
-void asking::note(const attempt_failure& why)
+bool asking::drop_thinking(const attempt_failure& why)
 {
-    // An overload is one model's: it must not hold back what goes to a fallback.
-    if (why.told.status == 429 && why.retry_after)
-        origin::hold_until(at_, base::mono_now() + *why.retry_after);
-    if (is_bad_credential(why))
-        at_->credential_was(false);
+    using namespace std::chrono_literals;
+    if (without_thinking_ || !is_bad_thinking(why) || policy_.left(base::mono_now()) == 0ms)
+        return false;
+    auto rest = without_thinking(what_.messages);
+    if (!rest)
+        return false;
+    without_thinking_ = true; // once: what the server then says is final
+    what_.messages = std::move(*rest);
+    encode();
+    told_.on_retry(sent_, why.told, 0ms);
+    return true;
 }
 
-aio::awaitable<std::expected<connection_ptr, attempt_failure>> asking::pass_gate()
+aio::awaitable<std::expected<asking::let_in, attempt_failure>> asking::pass_gate()
 {
-    for (bool waited = false;; waited = true) {
-        auto now = co_await at_->enter(waited);
+    bool is_told = false;
+    for (bool waited = std::exchange(has_place_, false);; waited = true) {
+        if (at_->credential_is_refused())
+            co_return std::unexpected(refused_before());
+        auto now = co_await at_->enter(model_, waited);
+        let_in in;
+        in.used = std::move(now.used);
+        in.is_probe = now.is_probe;
         if (now.wait.count() == 0)
-            co_return std::move(now.used);
-        if (now.wait > policy_.left(base::mono_now())) {
-            attempt_failure failed;
-            failed.what = kind::useless; // nothing to be gained by asking again
-            failed.told.type = "rate_limit_error";
-            failed.told.message = fmt::format(
-                "the server asked to wait {:.1f} s, which is beyond what is left for retries",
-                static_cast<double>(now.wait.count()) / 1000);
+            co_return std::move(in);
+        const auto why = limit_of_others();
+        if (const auto left = policy_.left(base::mono_now()); now.wait > left) {
+            auto failed = why;
+            failed.told.message += "; " + too_long_to_wait(now.wait, left);
             co_return std::unexpected(std::move(failed));
         }
+        if (!std::exchange(is_told, true))
+            told_.on_retry(sent_, why.told, now.wait);
         co_await aio::sleep_for(now.wait);
     }
 }
@@ -161,35 +194,42 @@ aio::awaitable<asking::attempt_result> asking::attempt()
     auto passed = co_await pass_gate();
     if (!passed)
         co_return std::unexpected(std::move(passed.error()));
-    co_return co_await send_over(std::move(*passed));
+    probe_ticket probe{at_, model_, passed->is_probe};
+    co_return co_await send_over(std::move(passed->used), probe);
 }
 
-aio::awaitable<asking::attempt_result> asking::send_over(connection_ptr over)
+aio::awaitable<asking::attempt_result> asking::send_over(connection_ptr over, probe_ticket& probe)
 {
-    const bool was_pooled = over != nullptr;
-    if (!was_pooled) {
-        auto opened = co_await at_->connect();
-        if (!opened)
-            co_return std::unexpected(connect_failure(opened.error()));
-        over = std::move(*opened);
+    ++sent_;
+    for (;;) {
+        const bool was_pooled = over != nullptr;
+        if (!was_pooled) {
+            auto opened = co_await at_->connect();
+            if (!opened)
+                co_return std::unexpected(connect_failure(opened.error()));
+            over = std::move(*opened);
+        }
+        const auto& secret = at_->configured().key.value;
+        reply_reader reader{told_, sent_, secret};
+        shown_head into{probe, reader};
+        auto end = co_await exchange(*over, slices_, into, at_->configured().limits);
+        if (was_pooled && is_stale(end)) {
+            over = nullptr; // a fresh connection: this can happen once
+            continue;
+        }
+        if (end.reusable)
+            origin::give_back(at_, std::move(over));
+        for (auto remark : reader.remarks()) {
+            redact(remark, secret);
+            log::debug("model.odd_reply", {}, "{}", remark);
+        }
+        auto made = reader.result(end);
+        if (made) {
+            for (auto* text : {&made->request_id, &made->model, &made->refusal_explanation})
+                redact(*text, secret);
+        }
+        co_return made;
     }
-    reply_reader reader{told_, policy_.failed() + 1};
-    auto end = co_await exchange(*over, slices_, reader, at_->configured().limits);
-    if (was_pooled && is_stale(end))
-        co_return co_await send_over(nullptr);
-    if (end.reusable)
-        origin::give_back(at_, std::move(over));
-    for (auto remark : reader.remarks()) {
-        redact(remark, at_->configured().key.value);
-        log::debug("model.odd_reply", {}, "{}", remark);
-    }
-    auto made = reader.result(end);
-    if (made) {
-        at_->credential_was(true);
-        for (auto* text : {&made->request_id, &made->model, &made->refusal_explanation})
-            redact(*text, at_->configured().key.value);
-    }
-    co_return made;
 }
 
 } // namespace agentd::model::anthropic

@@ -2,6 +2,7 @@
 // the asking coroutine, on its strand.
 #pragma once
 
+#include "model/anthropic/probe_ticket.hpp"
 #include "model/client.hpp"
 #include "model/exchange.hpp"
 #include "model/origin.hpp"
@@ -9,6 +10,7 @@
 #include "proto/messages/encode.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -27,16 +29,26 @@ public:
 
 private:
     using attempt_result = std::expected<reply, attempt_failure>;
+    struct let_in {
+        connection_ptr used; // null: a new one is needed
+        bool is_probe = false;
+    };
 
     aio::awaitable<attempt_result> attempt();
     // Sends the request over `over`, or over a new connection where that is null.
-    aio::awaitable<attempt_result> send_over(connection_ptr over);
-    // Waits until the origin's limits let a request through; with an idle connection, if any.
-    aio::awaitable<std::expected<connection_ptr, attempt_failure>> pass_gate();
+    aio::awaitable<attempt_result> send_over(connection_ptr over, probe_ticket& probe);
+    // Waits until the model's limits let a request through; with an idle connection, if any.
+    aio::awaitable<std::expected<let_in, attempt_failure>> pass_gate();
     // True: it goes on, with another attempt or another model.
     aio::awaitable<bool> recover(attempt_failure& why);
+    // Waits as long as the policy and those who wait for the same limit have it. False: that is
+    // too long; `why` says so.
+    aio::awaitable<bool> back_off(attempt_failure& why, std::chrono::milliseconds delay);
     bool fall_back(const failure& why);
-    void note(const attempt_failure& why);
+    // True: the history had thinking that the server does not accept; it is out now.
+    bool drop_thinking(const attempt_failure& why);
+    void finish(reply& made);
+    failure finish(failure why);
     void encode();
 
     std::shared_ptr<origin> at_;
@@ -46,6 +58,10 @@ private:
     std::string model_;
     std::size_t next_fallback_ = 0;
     std::size_t overloads_ = 0; // in a row, of this model
+    std::int64_t sent_ = 0;     // attempts; what still waits before the gate is none
+    bool has_place_ = false;    // in the line before the gate, and its time has come
+    bool without_thinking_ = false;
+    std::vector<billed> discarded_;
     std::optional<proto::messages::request_body> body_;
     std::string head_; // with the credential in it
     std::vector<std::string_view> slices_;

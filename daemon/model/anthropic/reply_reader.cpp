@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "model/anthropic/translate.hpp"
 #include "model/error.hpp"
+#include "model/redact.hpp"
 #include "proto/messages/decode.hpp"
 
 #include <fmt/format.h>
@@ -52,7 +53,7 @@ bool reply_reader::on_body(std::string_view piece)
         return on_events(piece);
     const std::size_t most = is_ == body::message ? limits::reply_bytes
         : is_ == body::error                      ? limits::error_body_bytes
-                                                  : shown_bytes;
+                                                  : shown_bytes + secret_.size();
     kept_ += piece.substr(0, most - std::min(most, kept_.size()));
     if (is_ == body::message && body_bytes_ > most)
         failed_ = fail(kind::useless, "protocol_error", "the reply is too large");
@@ -142,6 +143,13 @@ attempt_failure reply_reader::fail(kind what, std::string type, std::string text
     return failed;
 }
 
+std::string reply_reader::quote(std::string_view text) const
+{
+    std::string whole{text};
+    redact(whole, secret_);
+    return base::one_line(whole, shown_bytes);
+}
+
 attempt_failure reply_reader::transport_failure(const exchange_end& end) const
 {
     const auto& why = end.how.error();
@@ -155,11 +163,12 @@ attempt_failure reply_reader::transport_failure(const exchange_end& end) const
 
 attempt_failure reply_reader::status_failure() const
 {
-    const auto told = messages::decode_error(kept_);
+    std::string body = kept_;
+    redact(body, secret_);
+    const auto told = messages::decode_error(body);
     std::string text = fmt::format("HTTP {}", head_.status);
     if (head_.status / 100 == 3)
-        text += fmt::format(": redirects are not followed (to {})",
-            base::one_line(head_.field("location"), shown_bytes));
+        text += fmt::format(": redirects are not followed (to {})", quote(head_.field("location")));
     else if (!told.message.empty())
         text += ": " + told.message;
     attempt_failure failed = fail(kind::http, error_type(head_.status, told.type), std::move(text));
@@ -168,6 +177,7 @@ attempt_failure reply_reader::status_failure() const
         failed.told.request_id = told.request_id;
     if (!failed.told.request_id.empty())
         failed.told.message += fmt::format(" (request {})", failed.told.request_id);
+    failed.told.too_long = is_too_long(head_.status, failed.told.type, told);
     failed.code = told.code;
     if (!told.code.empty())
         failed.told.message += fmt::format(" [{}]", told.code);
@@ -184,10 +194,8 @@ attempt_failure reply_reader::foreign_failure() const
     const auto encoding = head_.field("content-encoding");
     std::string text = encoding.empty()
         ? fmt::format("unexpected content-type \"{}\" with status {}: {}",
-              base::one_line(head_.field("content-type"), shown_bytes), head_.status,
-              base::one_line(kept_, shown_bytes))
-        : fmt::format("the reply's content-encoding {} was not asked for",
-              base::one_line(encoding, shown_bytes));
+              quote(head_.field("content-type")), head_.status, quote(kept_))
+        : fmt::format("the reply's content-encoding {} was not asked for", quote(encoding));
     attempt_failure failed = fail(kind::useless, "protocol_error", std::move(text));
     failed.told.status = head_.status;
     return failed;

@@ -21,8 +21,11 @@ namespace agentd::model::anthropic {
 
 class reply_reader final : public reply_taker {
 public:
-    // `told` hears of visible text of attempt number `attempt`.
-    reply_reader(progress& told, std::int64_t attempt) : told_(told), attempt_(attempt) {}
+    // `told` hears of visible text of attempt number `attempt`. `secret` is what no failure may
+    // quote; it outlives this.
+    reply_reader(progress& told, std::int64_t attempt, std::string_view secret)
+        : told_(told), attempt_(attempt), secret_(secret)
+    {}
 
     void on_head(const reply_head& head) override;
     bool on_body(std::string_view piece) override;
@@ -46,6 +49,8 @@ private:
     bool on_event(const proto::sse::event& what);
     [[nodiscard]] attempt_failure fail(
         attempt_failure::kind what, std::string type, std::string text) const;
+    // Of what the server sent, for people: one line, not too long, without the secret.
+    [[nodiscard]] std::string quote(std::string_view text) const;
     [[nodiscard]] attempt_failure transport_failure(const exchange_end& end) const;
     [[nodiscard]] attempt_failure status_failure() const;
     [[nodiscard]] attempt_failure foreign_failure() const;
@@ -54,6 +59,7 @@ private:
 
     progress& told_;
     std::int64_t attempt_;
+    std::string_view secret_;
     reply_head head_;
     body is_ = body::none_yet;
     std::string kept_; // of a body that is read as a whole, or the beginning of a foreign one

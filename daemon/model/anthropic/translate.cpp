@@ -1,5 +1,7 @@
 #include "model/anthropic/translate.hpp"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 namespace agentd::model::anthropic {
@@ -92,6 +94,22 @@ std::string error_type(int status, std::string_view told)
     if (status >= 500)
         return "api_error";
     return status >= 400 ? "invalid_request_error" : "protocol_error";
+}
+
+bool is_too_long(int status, std::string_view type, const messages::server_error& told)
+{
+    if (status == 413 || type == "request_too_large")
+        return true;
+    // There is no code for the window. The first two are the API's words, the others those of
+    // compatible servers (OpenAI's own, vLLM, llama.cpp).
+    constexpr std::array words = {std::string_view{"prompt is too long"},
+        std::string_view{"exceed context limit"}, std::string_view{"maximum context length"},
+        std::string_view{"context_length_exceeded"},
+        std::string_view{"exceeds the available context size"}};
+    return status == 400 && std::ranges::any_of(words, [&told](std::string_view part) {
+        return told.message.find(part) != std::string::npos ||
+            told.code.find(part) != std::string::npos;
+    });
 }
 
 } // namespace agentd::model::anthropic

@@ -1,4 +1,3 @@
-#include "model/rate_gate.hpp"
 #include "model/retry_policy.hpp"
 
 #include <doctest/doctest.h>
@@ -95,6 +94,7 @@ TEST_CASE("retry policy: which failures are tried again")
             wishing(with_code(http(429), "enforced_spend_limit_reached"), true), false},
         {"another limit", with_code(http(429), "ramp_limit_exceeded"), true},
         {"case 55: 400 that should", wishing(http(400), true), true},
+        {"401, though the header says otherwise", wishing(http(401), true), false},
         {"case 56: 500 that should not", wishing(http(500), false), false},
     };
     for (const auto& r : table)
@@ -185,20 +185,20 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "rate gate: open for all, or closed for all; those who waited come back one after another")
+    "hold: a limit is everybody's, for the time that is asked, else shortly; no other failure")
 {
-    rate_gate gate;
-    CHECK(gate.enter(t0, false) == 0ms);
-    gate.close_until(t0 + 1000ms);
-    CHECK(gate.enter(t0, false) == 1000ms);
-    CHECK(gate.enter(t0, false) == 1025ms);
-    CHECK(gate.enter(t0 + 500ms, false) == 550ms);
-    // The first one comes through; a newcomer goes behind the line.
-    CHECK(gate.enter(t0 + 1000ms, true) == 0ms);
-    CHECK(gate.enter(t0 + 1010ms, false) == 65ms);
-    CHECK(gate.enter(t0 + 2000ms, false) == 0ms);
-    // A second limit while somebody waits: they wait again, an earlier one changes nothing.
-    gate.close_until(t0 + 3000ms);
-    gate.close_until(t0 + 2500ms);
-    CHECK(gate.enter(t0 + 2600ms, true) == 400ms);
+    auto limited = http(429, "rate_limit_error");
+    CHECK(hold_for(limited, 375ms) == 375ms);
+    CHECK(hold_for(limited, 30s) == 500ms);
+    CHECK(hold_for(limited, {}) == std::nullopt); // it does not come back and knows nothing
+    CHECK(hold_for(http(529), 1s) == std::nullopt);
+    CHECK(hold_for(http(500), 1s) == std::nullopt);
+    limited.retry_after = 7s;
+    CHECK(hold_for(limited, {}) == 7s);
+    CHECK(hold_for(with_code(limited, "enforced_spend_limit_reached"), {}) == std::nullopt);
+    for (const int status : {503, 529}) {
+        auto busy = http(status);
+        busy.retry_after = 3s;
+        CHECK(hold_for(busy, 4s) == 3s);
+    }
 }

@@ -257,6 +257,7 @@ TEST_CASE("a server that asks to wait longer than may be waited ends it at once,
         {answering(api_error(429, "rate_limit_error", "retry-after: 3600\r\n"))}};
     auto with = options_for(server);
     with.retry_attempts = 0;
+    with.retry_for = 30s;
     const auto all = ask_in_turn(with, 2);
     CHECK(all[0].message().find("the server asks to wait 3600.0 s") != std::string::npos);
     CHECK(all[0].took < 2s);

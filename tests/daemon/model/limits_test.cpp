@@ -1,0 +1,304 @@
+// The limits of a server as all sessions see them, through real sockets: who waits, how long,
+// who does not, and that 500 who met a limit do not come back together.
+#include "aio/task_group.hpp"
+#include "base/clock.hpp"
+#include "base/limits.hpp"
+#include "tests/daemon/model/asked.hpp"
+#include "tests/support/run_coro.hpp"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+using namespace agentd::testing;
+using namespace agentd;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string fine = streamed(text_stream());
+
+// Hears what one request tells.
+class ear final : public model::progress {
+public:
+    void on_text(std::int64_t, std::size_t, std::string_view) override {}
+    void on_retry(
+        std::int64_t attempt, const model::failure& why, std::chrono::milliseconds delay) override
+    {
+        retries.push_back({attempt, why, delay});
+    }
+    void on_fallback(std::string_view, std::string_view, const model::failure&) override {}
+
+    struct retry {
+        std::int64_t attempt;
+        model::failure why;
+        std::chrono::milliseconds delay;
+    };
+    std::vector<retry> retries;
+};
+
+struct one_ask {
+    ear heard;
+    bool ended = false;
+    model::outcome outcome;
+};
+
+aio::awaitable<> ask_as(model::client& client, std::string model, one_ask& into)
+{
+    auto what = simple_request();
+    what.model = std::move(model);
+    auto got = co_await client.ask(std::move(what), into.heard);
+    into.outcome = std::move(got);
+    into.ended = true;
+}
+
+// Until it has told of a wait, or has ended.
+aio::awaitable<> until_told(const one_ask& asks)
+{
+    while (asks.heard.retries.empty() && !asks.ended)
+        co_await aio::sleep_for(2ms);
+}
+
+std::string rfc3339_in(std::chrono::milliseconds span)
+{
+    return base::to_rfc3339(base::wall_now() + span);
+}
+
+// 429 for one model, what is fine for the others.
+byte_server::script limiting(std::string model, std::string fields)
+{
+    return [model = std::move(model), fields = std::move(fields)](peer& with) {
+        for (auto request = with.read_request(); !request.empty(); request = with.read_request())
+            with.send(request.find("\"model\":\"" + model + "\"") == std::string::npos
+                    ? fine
+                    : api_error(429, "rate_limit_error", fields));
+    };
+}
+
+// `first` meets the limit; then `second` and a request for another model are made.
+struct three {
+    one_ask first, second, other;
+};
+
+aio::awaitable<> ask_behind_a_limit(aio::executor io, model::options with, three& all)
+{
+    const auto client = model::make_client(io, std::move(with));
+    aio::task_group group{io};
+    group.spawn("first", ask_as(*client, "limited", all.first));
+    co_await until_told(all.first);
+    group.spawn("second", ask_as(*client, "limited", all.second));
+    co_await ask_as(*client, "other", all.other);
+    co_await until_told(all.second);
+    // Cancelled in the pause after a failure, and in the wait for another's: at once.
+    const auto began = base::mono_now();
+    group.cancel();
+    co_await group.join();
+    CHECK(base::elapsed_since(began) < 5s);
+}
+
+} // namespace
+
+TEST_CASE("limits: who waits for another's limit is told why and how long, and can be cancelled")
+{
+    const byte_server server{{limiting("limited", "retry-after: 40\r\n")}};
+    auto with = options_for(server);
+    with.retry_attempts = 0;
+    three all;
+    run_coro([&](aio::executor io) { return ask_behind_a_limit(io, with, all); });
+    REQUIRE(all.first.heard.retries.size() == 1);
+    CHECK(all.first.heard.retries[0].attempt == 1);
+    CHECK(all.first.heard.retries[0].delay >= 40s);
+    REQUIRE(all.second.heard.retries.size() == 1);
+    CHECK(all.second.heard.retries[0].attempt == 0);
+    CHECK(all.second.heard.retries[0].why.type == "rate_limit_error");
+    CHECK(all.second.heard.retries[0].delay > 30s);
+    CHECK_FALSE(all.second.ended);
+    // Limits are a model's own.
+    CHECK(all.other.outcome.has_value());
+    CHECK(all.other.heard.retries.empty());
+    CHECK(server.requests().size() == 2);
+}
+
+TEST_CASE("limits: an hour asked of one request holds the others for a minute at most")
+{
+    const byte_server server{{limiting("limited", "retry-after: 3600\r\n")}};
+    auto with = options_for(server);
+    with.retry_attempts = 0;
+    three all;
+    run_coro([&](aio::executor io) { return ask_behind_a_limit(io, with, all); });
+    CHECK(all.first.outcome.error().message.find("3600") != std::string::npos);
+    REQUIRE(all.second.heard.retries.size() == 1);
+    CHECK(all.second.heard.retries[0].delay <= limits::rate_hold_longest);
+}
+
+TEST_CASE("limits: a fallback goes on although the first model's limit holds")
+{
+    const byte_server server{{[](peer& with) {
+        for (auto request = with.read_request(); !request.empty(); request = with.read_request())
+            with.send(request.find("claude-test") == std::string::npos
+                    ? fine
+                    : api_error(529, "overloaded_error", "retry-after: 50\r\n"));
+    }}};
+    auto with = options_for(server);
+    with.fallback = {"claude-other"};
+    const auto got = ask(with);
+    CHECK(got.outcome.has_value());
+    CHECK(got.fallbacks.size() == 1);
+    CHECK(got.took < 10s);
+}
+
+namespace {
+
+aio::awaitable<> ask_one_after_another(aio::executor io, model::options with, three& all)
+{
+    const auto client = model::make_client(io, std::move(with));
+    co_await ask_as(*client, "limited", all.first);
+    co_await ask_as(*client, "other", all.other);
+    co_await ask_as(*client, "limited", all.second);
+}
+
+three after_headers(const std::string& fields)
+{
+    const byte_server server{
+        {answering(stream_head(fields) + chunk(text_stream()) + last_chunk())}};
+    three all;
+    run_coro([&](aio::executor io) { return ask_one_after_another(io, options_for(server), all); });
+    CHECK(all.second.outcome.has_value());
+    CHECK(server.requests().size() == 3);
+    return all;
+}
+
+} // namespace
+
+TEST_CASE("limits: when a reply says that nothing is left, the next one waits for the reset")
+{
+    const auto at = [](std::string_view left) {
+        return fmt::format("anthropic-ratelimit-requests-limit: 50\r\n"
+                           "anthropic-ratelimit-requests-remaining: {}\r\n"
+                           "anthropic-ratelimit-requests-reset: {}\r\n",
+            left, rfc3339_in(1500ms));
+    };
+    const auto spent = after_headers(at("0"));
+    REQUIRE(spent.second.heard.retries.size() == 1);
+    CHECK(spent.second.heard.retries[0].delay <= 1500ms);
+    CHECK(spent.second.heard.retries[0].delay > 0ms);
+    CHECK(spent.other.heard.retries.empty());
+    CHECK(after_headers(at("1")).second.heard.retries.empty());
+    CHECK(after_headers("").second.heard.retries.empty());
+}
+
+namespace {
+
+aio::awaitable<> ask_all_behind_the_first(
+    aio::executor io, model::options with, std::vector<one_ask>& all)
+{
+    const auto client = model::make_client(io, std::move(with));
+    aio::task_group group{io};
+    group.spawn("first", ask_as(*client, "m", all[0]));
+    co_await until_told(all[0]);
+    for (std::size_t i = 1; i < all.size(); ++i)
+        group.spawn("behind", ask_as(*client, "m", all[i]));
+    co_await group.join();
+}
+
+} // namespace
+
+TEST_CASE("limits: a refused credential ends also those who wait for the limit")
+{
+    std::atomic<int> asked_before = 0;
+    const byte_server server{{[&](peer& with) {
+        for (auto request = with.read_request(); !request.empty(); request = with.read_request())
+            with.send(asked_before++ == 0
+                    ? api_error(429, "rate_limit_error", "retry-after-ms: 400\r\n")
+                    : api_error(401, "authentication_error"));
+    }}};
+    auto with = options_for(server);
+    with.retry_attempts = 0;
+    std::vector<one_ask> all(5);
+    run_coro([&](aio::executor io) { return ask_all_behind_the_first(io, with, all); });
+    for (const auto& one : all)
+        CHECK(one.outcome.error().type == "authentication_error");
+    CHECK(server.requests().size() < 1 + all.size());
+}
+
+namespace {
+
+constexpr std::size_t crowd = 500;
+
+// Lets all first requests arrive before it answers one of them; notes when each comes again.
+class stampede {
+public:
+    void operator()(peer& with)
+    {
+        for (auto request = with.read_request(); !request.empty(); request = with.read_request())
+            with.send(arrived() ? fine : api_error(429, "rate_limit_error", "retry-after: 1\r\n"));
+    }
+
+    std::vector<base::mono_time> again; // in order
+    base::mono_time refused{};          // the first answer went out no sooner
+
+private:
+    bool arrived()
+    {
+        std::unique_lock lock{guard_};
+        if (++count_ > crowd) {
+            again.push_back(base::mono_now());
+            return true;
+        }
+        if (count_ == crowd) {
+            refused = base::mono_now();
+            all_here_.notify_all();
+        }
+        all_here_.wait(lock, [this] { return count_ >= crowd; });
+        return false;
+    }
+
+    std::mutex guard_;
+    std::condition_variable all_here_;
+    std::size_t count_ = 0;
+};
+
+aio::awaitable<> ask_all_at_once(aio::executor io, model::options with, std::vector<one_ask>& all)
+{
+    const auto client = model::make_client(io, std::move(with));
+    aio::task_group group{io};
+    for (auto& one : all)
+        group.spawn("asker", ask_as(*client, "m", one));
+    co_await group.join();
+}
+
+} // namespace
+
+TEST_CASE("timed: 500 who met a limit at once come back one after another, none too early")
+{
+    stampede server_side;
+    std::vector<one_ask> all(crowd);
+    {
+        const byte_server server{{[&server_side](peer& with) { server_side(with); }}};
+        auto with = options_for(server);
+        with.retry_attempts = 0;
+        with.limits.connect = 60s;
+        with.limits.first_byte = 60s;
+        run_coro([&](aio::executor io) { return ask_all_at_once(io, with, all); }, 120s);
+    }
+    for (const auto& one : all)
+        REQUIRE(one.outcome.has_value());
+    const auto& again = server_side.again;
+    REQUIRE(again.size() == crowd);
+    CHECK(again.front() >= server_side.refused + 1s);
+    // Paced as the line has it: without it all would come within the jitter of a tenth of 1 s.
+    const auto span = again.back() - again.front();
+    CHECK(span >= limits::rate_gate_spacing * (crowd / 2));
+    std::size_t most = 0;
+    for (auto from = again.begin(); from != again.end(); ++from) {
+        const auto to = std::upper_bound(from, again.end(), *from + 250ms);
+        most = std::max(most, static_cast<std::size_t>(to - from));
+    }
+    MESSAGE("came back within ",
+        std::chrono::duration_cast<std::chrono::milliseconds>(span).count(), " ms, at most ", most,
+        " in 250 ms");
+    CHECK(most <= crowd / 5);
+}
