@@ -4,6 +4,7 @@
 // reply was too short) gets one closing reply after the other.
 import net from 'node:net';
 
+import { firstRequest } from './http_text.mjs';
 import { end, reply, sse, start, text } from './wire.mjs';
 
 const closing = reply({ name: 'closing', framing: { by: 'length' } },
@@ -45,7 +46,7 @@ export class ByteServer {
     socket.on('error', () => {}); // the client left: its own business
     socket.on('data', (piece) => {
       waiting = Buffer.concat([waiting, piece]);
-      const request = whole(waiting);
+      const request = firstRequest(waiting);
       if (request === undefined) return;
       waiting = waiting.subarray(request.size);
       busy = busy.then(() => this.#answer(socket, request.body));
@@ -70,13 +71,4 @@ export class ByteServer {
       socket.resetAndDestroy();
     }
   }
-}
-
-// The first request in `bytes`, when all of it is there.
-function whole(bytes) {
-  const head = bytes.indexOf('\r\n\r\n');
-  if (head < 0) return undefined;
-  const length = Number(/^content-length: *(\d+)/im.exec(bytes.subarray(0, head).toString())?.[1] ?? 0);
-  const size = head + 4 + length;
-  return bytes.length < size ? undefined : { size, body: bytes.subarray(head + 4, size).toString() };
 }

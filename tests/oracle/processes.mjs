@@ -20,20 +20,33 @@ export function within(promise, what, ms = patience) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** A folder for one run, removed at the end. */
-export function scratchFolder() {
-  const path = mkdtempSync(join(tmpdir(), 'agentd-oracle-'));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };
+/** Runs `main(folder)`; the folder goes when it ends, and this process with all that it started. */
+export async function inScratchFolder(main) {
+  const folder = mkdtempSync(join(tmpdir(), 'agentd-oracle-'));
+  try {
+    await main(folder);
+  } catch (error) {
+    console.log(`${error.stack}\n0 passed, 1 failed`);
+    process.exitCode = 1;
+  } finally {
+    for (const child of running) child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    process.exit(); // whatever else is still open
+  }
 }
+
+const running = new Set();
 
 /** Starts a program with nothing but `env`; stderr goes to `log`. Never a shell. */
 export function start(argv, { env, log, stdin = 'ignore' }) {
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv],
     { env, stdio: [stdin, 'pipe', openSync(log, 'a')] });
+  running.add(child);
   const ended = new Promise((done) => {
     child.on('exit', (code, signal) => done(signal ?? code));
     child.on('error', (error) => done(String(error)));
   });
+  ended.then(() => running.delete(child));
   return {
     child,
     ended,

@@ -10,7 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ByteServer } from './byte_server.mjs';
 import { changed, differing } from './change.mjs';
 import { Agentd, Sdk } from './peers.mjs';
-import { scratchFolder, startAgentd } from './processes.mjs';
+import { inScratchFolder, startAgentd } from './processes.mjs';
 import { streams } from './streams/all.mjs';
 import { parts, reply } from './wire.mjs';
 
@@ -126,24 +126,23 @@ function writeStreams(folder) {
   for (const stream of streams) writeFileSync(`${folder}/${stream.name}.http`, reply(stream));
 }
 
-async function main([modules, program, ...names]) {
-  if (modules === '--write') return writeStreams(program);
+async function main(folder, [modules, program, ...names]) {
   const chosen = streams.filter((stream) => names.length === 0 || names.includes(stream.name));
-  const folder = scratchFolder();
   const server = new ByteServer();
   const url = await server.listen();
-  const sdk = new Sdk(modules, folder.path, url);
-  const { daemon, api } = await startAgentd(program, folder.path, url, '[model]\nretry_attempts = 1\n');
+  const sdk = new Sdk(modules, folder, url);
+  const { daemon, api } = await startAgentd(program, folder, url, '[model]\nretry_attempts = 1\n');
   const { passed, failed } = await compareAll(new Comparison(server, sdk, new Agentd(api)), chosen);
   api.close();
   const ends = await Promise.all([sdk.stop(), daemon.stop()]);
   server.close();
   const unclean = ends[1] === 0 ? 0 : 1;
   if (unclean) console.log(`agentd ended with ${ends[1]}\n${daemon.log()}`);
-  folder.remove();
   console.log(`${chosen.length} streams, each with a control run`);
   console.log(`${passed} passed, ${failed + unclean} failed`);
   process.exitCode = failed + unclean > 0 ? 1 : 0;
 }
 
-await main(process.argv.slice(2));
+const words = process.argv.slice(2);
+if (words[0] === '--write') writeStreams(words[1]);
+else await inScratchFolder((folder) => main(folder, words));
