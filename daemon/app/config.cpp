@@ -2,6 +2,7 @@
 
 #include "app/config_keys.hpp"
 #include "base/unique_fd.hpp"
+#include "model/proxy.hpp"
 #include "proto/json/writer.hpp"
 #include "tools/policy.hpp"
 
@@ -65,6 +66,10 @@ public:
     {
         add(s, n, proto::json::quoted(v));
     }
+    void address(std::string_view s, std::string_view n, std::string& v, text_rule) override
+    {
+        add(s, n, proto::json::quoted(model::without_credentials(v)));
+    }
     void texts(
         std::string_view s, std::string_view n, std::vector<std::string>& v, text_rule) override
     {
@@ -117,6 +122,15 @@ base::result<> apply_environment(config& to, const environment& env)
     }
     if (const auto name = env("MODEL_ID"))
         to.model.name = *name;
+    // The small letters first, as other programs have it.
+    const auto either = [&env](const std::string& small, const std::string& large) {
+        const auto first = env(small);
+        return first ? *first : env(large).value_or("");
+    };
+    to.proxies.https = either("https_proxy", "HTTPS_PROXY");
+    to.proxies.http = either("http_proxy", "HTTP_PROXY");
+    to.proxies.all = either("all_proxy", "ALL_PROXY");
+    to.proxies.none = either("no_proxy", "NO_PROXY");
     return {};
 }
 

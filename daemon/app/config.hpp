@@ -6,6 +6,7 @@
 #include "app/errc.hpp"
 #include "base/limits.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -27,6 +28,12 @@ struct price {
 // What commands are refused without a word in the configuration: tools::policy's list.
 [[nodiscard]] std::vector<std::string> default_deny();
 
+// What the environment says of proxies; for the two keys where the file does not speak.
+struct proxy_environment {
+    std::string https, http, all; // may hold passwords
+    std::string none;             // hosts, between commas
+};
+
 struct config {
     std::int64_t threads = 1;
     bool shared = false;
@@ -36,9 +43,18 @@ struct config {
         std::string name = "claude-opus-5-5";
         std::string base_url = "https://api.anthropic.com";
         std::string ca_file;
+        std::string proxy;                 // may hold a password; "": the environment's
+        std::vector<std::string> no_proxy; // empty: the environment's
         std::string api_key_file;
         std::int64_t max_tokens = 16'000;
         std::string version = "2023-06-01";
+        std::chrono::seconds connect_timeout = limits::connect_deadline;
+        std::chrono::seconds tls_timeout = limits::handshake_deadline;
+        std::chrono::seconds send_timeout = limits::send_deadline;
+        std::chrono::seconds first_byte_timeout = limits::first_byte_deadline;
+        std::chrono::seconds idle_timeout = limits::stream_idle_deadline;
+        std::chrono::seconds total_timeout{0}; // 0: none
+        std::chrono::seconds keep_connections = limits::connection_idle;
         std::chrono::seconds retry_for = limits::retry_for;
         std::int64_t retry_attempts = -1; // -1: as many as the time allows
         std::vector<std::string> fallback;
@@ -78,6 +94,7 @@ struct config {
         std::string file;
         std::string format = "auto"; // json, journal
     } log;
+    proxy_environment proxies; // no keys
 };
 
 // A file's text as a configuration. errc::bad_config with a line for each mistake:
@@ -87,7 +104,12 @@ struct config {
 // Reads `file`; an empty name gives the defaults.
 [[nodiscard]] base::result<config> load_config(const std::string& file);
 
-// ANTHROPIC_BASE_URL and MODEL_ID go before the file. errc::bad_config.
+// The variables that apply_environment reads.
+inline constexpr std::array<const char*, 10> overriding_variables{"ANTHROPIC_BASE_URL", "MODEL_ID",
+    "https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy",
+    "NO_PROXY"};
+// ANTHROPIC_BASE_URL and MODEL_ID go before the file, the proxies' variables behind it.
+// errc::bad_config.
 [[nodiscard]] base::result<> apply_environment(config& to, const environment& env);
 
 // What no key alone shows: shared with uid 0, or without a root. errc::bad_config.

@@ -1,5 +1,6 @@
 #include "app/config_keys.hpp"
 
+#include "model/proxy.hpp"
 #include "tools/command_environment.hpp"
 #include "tools/policy.hpp"
 
@@ -81,6 +82,22 @@ std::string base_url(const std::string& url)
     return refused_url(url, true);
 }
 
+// "", none, or where a proxy is; the reason never quotes it.
+std::string proxy(const std::string& text)
+{
+    if (text.empty() || text == "none")
+        return {};
+    const auto read = model::parse_proxy(text);
+    return read ? std::string{} : read.error().text;
+}
+
+std::string host(const std::string& text)
+{
+    return text.empty() || text.find_first_of(", \t") != std::string::npos
+        ? "must hold one host each"
+        : "";
+}
+
 // The name of a variable that commands may get, or NAME* for all that begin so.
 std::string variable(const std::string& name)
 {
@@ -112,9 +129,18 @@ void visit_model(config& all, key_visitor& by)
     by.text(s, "name", m.name, filled);
     by.text(s, "base_url", m.base_url, base_url);
     by.text(s, "ca_file", m.ca_file, absolute_or_none);
+    by.address(s, "proxy", m.proxy, proxy);
+    by.texts(s, "no_proxy", m.no_proxy, host);
     by.text(s, "api_key_file", m.api_key_file, absolute_or_none);
     by.integer(s, "max_tokens", m.max_tokens, 1, million);
     by.text(s, "version", m.version, filled);
+    duration(by, s, "connect_timeout_s", m.connect_timeout, 1, 600);
+    duration(by, s, "tls_timeout_s", m.tls_timeout, 1, 600);
+    duration(by, s, "send_timeout_s", m.send_timeout, 1, 86'400);
+    duration(by, s, "first_byte_timeout_s", m.first_byte_timeout, 1, 86'400);
+    duration(by, s, "idle_timeout_s", m.idle_timeout, 1, 86'400);
+    duration(by, s, "total_timeout_s", m.total_timeout, 0, 86'400);
+    duration(by, s, "keep_connections_s", m.keep_connections, 0, 3600);
     duration(by, s, "retry_for_s", m.retry_for, 0, 86'400);
     by.integer(s, "retry_attempts", m.retry_attempts, -1, 1000);
     by.texts(s, "fallback", m.fallback, filled);

@@ -25,6 +25,9 @@ public:
     virtual void boolean(std::string_view section, std::string_view name, bool& value) = 0;
     virtual void text(
         std::string_view section, std::string_view name, std::string& value, text_rule rule) = 0;
+    // A text that may be a URL with a user and a password, which are not to be shown.
+    virtual void address(
+        std::string_view section, std::string_view name, std::string& value, text_rule rule) = 0;
     virtual void texts(std::string_view section, std::string_view name,
         std::vector<std::string>& value, text_rule rule) = 0;
     virtual void prices(

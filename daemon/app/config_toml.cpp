@@ -55,6 +55,12 @@ public:
             read_text(*node, key(section, name), value, rule);
     }
 
+    void address(std::string_view section, std::string_view name, std::string& value,
+        text_rule rule) override
+    {
+        text(section, name, value, rule);
+    }
+
     void texts(std::string_view section, std::string_view name, std::vector<std::string>& value,
         text_rule rule) override
     {

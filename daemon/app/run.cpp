@@ -44,6 +44,7 @@ int check_config(const startup& from)
     fmt::print("# state: {}\n", from.state_dir);
     fmt::print("# socket: {}\n", from.socket.value_or(from.default_socket.value_or("none")));
     fmt::print("# credential: {}\n", key ? key->source : key.error().text);
+    fmt::print("# proxy: {}\n", model::proxy_in_use(model_options(from.config, key)));
     for (const auto& [name, value] : describe(from.config))
         fmt::print("{} = {}\n", name, value);
     return 0;

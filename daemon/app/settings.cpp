@@ -4,27 +4,6 @@
 
 namespace agentd::app {
 
-model::options model_options(const config& all, const base::result<credential>& found)
-{
-    using kind = model::credential::kind;
-    model::options out;
-    out.base_url = all.model.base_url;
-    // apply_environment() has seen to it that only a file can name plain http elsewhere.
-    out.allow_plain_http = true;
-    out.ca_file = all.model.ca_file;
-    if (found) {
-        out.key.is = found->is == credential::kind::bearer ? kind::bearer : kind::api_key;
-        out.key.value = found->value;
-    }
-    out.version = all.model.version;
-    out.max_tokens = all.model.max_tokens;
-    out.fallback = all.model.fallback;
-    out.retry_for = all.model.retry_for;
-    // Ours counts what comes after the first attempt, theirs all; none is 0.
-    out.retry_attempts = all.model.retry_attempts + 1;
-    return out;
-}
-
 jobs::options job_options(const config& all, const startup& from)
 {
     const auto size = [](std::int64_t bytes) { return static_cast<std::size_t>(bytes); };

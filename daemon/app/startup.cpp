@@ -47,7 +47,7 @@ base::result<startup> read_startup(const options& given, const environment& env,
     out.config_file = find_config(given.config, env, file_exists());
     if (!out.config_file.empty())
         out.config_file = absolute(out.config_file);
-    for (const auto* name : {"ANTHROPIC_BASE_URL", "MODEL_ID"})
+    for (const auto* name : overriding_variables)
         if (auto value = env(name))
             out.overrides.emplace(name, std::move(*value));
     auto config = read_config(out.config_file, env, uid);

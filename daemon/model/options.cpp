@@ -41,6 +41,17 @@ std::string warning_about(const options& what)
     return "";
 }
 
+std::string proxy_in_use(const options& what)
+{
+    const auto address = parse_base_url(what.base_url, what.allow_plain_http);
+    if (!address)
+        return "none";
+    const auto via = proxy_for(*address, what.proxy, what.no_proxy);
+    if (!via)
+        return via.error().text;
+    return *via ? (*via)->at.authority() : "none";
+}
+
 std::unique_ptr<client> make_client(aio::executor io, options what)
 {
     return std::make_unique<anthropic::messages_client>(std::move(io), std::move(what));

@@ -68,6 +68,9 @@ struct options {
 // Something a user should know although it works, e.g. a base URL that ends in /v1; or "".
 [[nodiscard]] std::string warning_about(const options& what);
 
+// The proxy that requests go through, as host:port, or "none"; for people.
+[[nodiscard]] std::string proxy_in_use(const options& what);
+
 // A client for the Messages API. Options that cannot be used make it degraded: each `ask`
 // fails at once and says why. `io` is the io_context's executor; the client dies after all
 // that asked through it and before the io_context.

@@ -1,4 +1,5 @@
 #include "app/config.hpp"
+#include "app/model_settings.hpp"
 #include "tests/daemon/app/fixtures.hpp"
 
 #include <doctest/doctest.h>
@@ -33,6 +34,26 @@ const mistake mistakes[] = {
     {"[model]\nca_file = \"ca.pem\"", "c.toml:2: key \"model.ca_file\": must be an absolute path"},
     {"[model]\napi_key_file = \"key\"",
         "c.toml:2: key \"model.api_key_file\": must be an absolute path"},
+    {"[model]\nproxy = \"socks5://u:secret@h\"",
+        "c.toml:2: key \"model.proxy\": must be an http:// proxy that takes CONNECT: "
+        "SOCKS is not supported"},
+    {"[model]\nproxy = \"http://u:secret@\"", "c.toml:2: key \"model.proxy\": has no valid host"},
+    {"[model]\nno_proxy = \"a\"", "c.toml:2: key \"model.no_proxy\": must be an array of strings"},
+    {"[model]\nno_proxy = [\"a, b\"]", "c.toml:2: key \"model.no_proxy\": must hold one host each"},
+    {"[model]\nconnect_timeout_s = 0",
+        "c.toml:2: key \"model.connect_timeout_s\": must be between 1 and 600"},
+    {"[model]\ntls_timeout_s = 601",
+        "c.toml:2: key \"model.tls_timeout_s\": must be between 1 and 600"},
+    {"[model]\nsend_timeout_s = 0",
+        "c.toml:2: key \"model.send_timeout_s\": must be between 1 and 86400"},
+    {"[model]\nfirst_byte_timeout_s = 0",
+        "c.toml:2: key \"model.first_byte_timeout_s\": must be between 1 and 86400"},
+    {"[model]\nidle_timeout_s = 86401",
+        "c.toml:2: key \"model.idle_timeout_s\": must be between 1 and 86400"},
+    {"[model]\ntotal_timeout_s = -1",
+        "c.toml:2: key \"model.total_timeout_s\": must be between 0 and 86400"},
+    {"[model]\nkeep_connections_s = 3601",
+        "c.toml:2: key \"model.keep_connections_s\": must be between 0 and 3600"},
     {"[model]\nmax_tokens = 0",
         "c.toml:2: key \"model.max_tokens\": must be between 1 and 1000000"},
     {"[model]\nversion = \"\"", "c.toml:2: key \"model.version\": must not be empty"},
@@ -195,6 +216,69 @@ TEST_CASE("config: the environment goes before the file")
     REQUIRE(app::apply_environment(all, env));
     CHECK(all.model.base_url == "http://127.0.0.1:99");
     CHECK(all.model.name == "other");
+}
+
+TEST_CASE("config: a proxy of the file goes before the environment's, which goes by the scheme")
+{
+    const auto env = testing::fake_environment({{"HTTPS_PROXY", "http://large:1"},
+        {"https_proxy", "http://small:1"}, {"HTTP_PROXY", "http://plain:1"},
+        {"all_proxy", "http://all:1"}, {"NO_PROXY", "a.example, .b.example,*"}});
+    const auto none =
+        base::result<app::credential>{std::unexpected(base::error{app::errc::no_access, "none"})};
+    app::config all;
+    REQUIRE(app::apply_environment(all, env));
+    CHECK(app::model_options(all, none).proxy == "http://small:1");
+    CHECK(app::model_options(all, none).no_proxy ==
+        std::vector<std::string>{"a.example", " .b.example", "*"});
+    all.model.base_url = "http://h";
+    CHECK(app::model_options(all, none).proxy == "http://plain:1");
+    all.proxies.http.clear();
+    CHECK(app::model_options(all, none).proxy == "http://all:1");
+    all.model.proxy = "none";
+    all.model.no_proxy = {"c.example"};
+    CHECK(app::model_options(all, none).proxy == "none");
+    CHECK(app::model_options(all, none).no_proxy == std::vector<std::string>{"c.example"});
+}
+
+TEST_CASE("config: a proxy's user and password are not shown")
+{
+    const auto read =
+        app::parse_config("[model]\nproxy = \"http://user:secret@h:3128\"\n", "c.toml");
+    REQUIRE(read);
+    CHECK(read->model.proxy == "http://user:secret@h:3128");
+    for (const auto& [key, value] : app::describe(*read)) {
+        CHECK(value.find("secret") == std::string::npos);
+        if (key == "model.proxy")
+            CHECK(value == "\"http://***@h:3128\"");
+    }
+}
+
+TEST_CASE("config: each deadline of the model's connections reaches them")
+{
+    const auto read = app::parse_config(R"([model]
+connect_timeout_s = 1
+tls_timeout_s = 2
+send_timeout_s = 3
+first_byte_timeout_s = 4
+idle_timeout_s = 5
+total_timeout_s = 6
+keep_connections_s = 7
+)",
+        "c.toml");
+    REQUIRE(read);
+    const auto none =
+        base::result<app::credential>{std::unexpected(base::error{app::errc::no_access, "none"})};
+    const auto with = app::model_options(*read, none).limits;
+    CHECK(with.connect == 1s);
+    CHECK(with.handshake == 2s);
+    CHECK(with.send == 3s);
+    CHECK(with.first_byte == 4s);
+    CHECK(with.idle == 5s);
+    CHECK(with.total == 6s);
+    CHECK(with.pooled == 7s);
+    const auto usual = app::model_options(app::config{}, none).limits;
+    CHECK(usual.first_byte == 600s);
+    CHECK(usual.total == 0s);
 }
 
 TEST_CASE("config: plain http from the environment goes to loopback alone")
