@@ -3,13 +3,12 @@
 // bounded time, and each request that agentd sent has to be valid by the scripted model's rules.
 //
 //   node aimock_tasks.mjs MODULES AGENTD MODEL [TASKS]     40; 200 with AGENTD_TEST_FULL=1
-import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 
 import { messageOf } from './http_text.mjs';
-import { inScratchFolder, patience, start, startAgentd, within } from './processes.mjs';
+import { findings } from './judge.mjs';
+import { inScratchFolder, patience, plainEnvironment, start, startAgentd, within } from './processes.mjs';
 import { Recorder } from './recorder.mjs';
 import { makeTasks } from './task_kinds.mjs';
 
@@ -38,7 +37,7 @@ async function startAimock(modules, folder, fixtures) {
   const cli = join(modules, 'node_modules/@copilotkit/aimock/dist/cli.js');
   const mock = start([process.execPath, cli, '-p', '0', '-h', '127.0.0.1', '-f', file, '--validate-on-load',
     '--latency', '1', '--chunk-size', '10', '--log-level', 'info'],
-  { env: { PATH: process.env.PATH, HOME: folder, LC_ALL: 'C.UTF-8' }, log: join(folder, 'aimock.log') });
+  { env: plainEnvironment(folder), log: join(folder, 'aimock.log') });
   const listening = new Promise((done) => {
     mock.lines().on('line', (line) => { const port = /listening on http:\/\/[\d.]+:(\d+)/.exec(line)?.[1]; if (port) done(Number(port)); });
     mock.ended.then((how) => done(new Error(`aimock ended: ${how}\n${mock.log()}`)));
@@ -130,16 +129,6 @@ function asLines(records) {
     const conversation = /(?:task|again) (t\d+)/.exec(JSON.stringify(JSON.parse(body).messages[0]))?.[1] ?? '';
     return JSON.stringify({ conversation, body, reply: messageOf(reply) });
   });
-}
-
-// What the scripted model's rules find in recorded requests.
-async function findings(model, file, lines) {
-  writeFileSync(file, lines.map((line) => `${line}\n`).join(''));
-  const judge = promisify(execFile)(model, ['--validate', file], { maxBuffer: 1 << 26, timeout: patience });
-  const { stdout } = await judge.catch((error) => ({ stdout: error.stdout || error.message }));
-  const all = stdout.trimEnd().split('\n');
-  const total = all.pop();
-  return total === `${lines.length} requests, ${all.length} findings` ? all : [...all, total];
 }
 
 // The same recording with one body broken has to be found.

@@ -10,6 +10,8 @@ import { end, reply, sse, start, text } from './wire.mjs';
 const closing = reply({ name: 'closing', framing: { by: 'length' } },
   sse([...start({ input_tokens: 1, output_tokens: 1 }), ...text(0, 'Closed.'), ...end('end_turn')]));
 
+const not_found = reply({ name: 'not found', status: 404, framing: { by: 'length' } }, Buffer.alloc(0));
+
 const named = /stream (\w+) (\w+)/;
 
 export class ByteServer {
@@ -49,11 +51,12 @@ export class ByteServer {
       const request = firstRequest(waiting);
       if (request === undefined) return;
       waiting = waiting.subarray(request.size);
-      busy = busy.then(() => this.#answer(socket, request.body));
+      busy = busy.then(() => this.#answer(socket, request));
     });
   }
 
-  async #answer(socket, body) {
+  async #answer(socket, { target, body }) {
+    if (target !== 'POST /v1/messages') return void socket.write(not_found);
     const first = JSON.parse(body).messages[0];
     const words = named.exec(JSON.stringify(first));
     const key = words === null ? '' : `${words[1]} ${words[2]}`;

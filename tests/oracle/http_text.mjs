@@ -1,13 +1,15 @@
 // What was said over HTTP, read from bytes that have all been seen: requests as they come in, and
 // replies afterwards. Pure. Only what the two servers of these tests send: no trailers, no gzip.
 
-/** The first request in `bytes`, when all of it is there: {size, body}. */
+/** The first request in `bytes`, when all of it is there: {size, target: "POST /v1/messages", body}. */
 export function firstRequest(bytes) {
   const head = bytes.indexOf('\r\n\r\n');
   if (head < 0) return undefined;
   const length = Number(/^content-length: *(\d+)/im.exec(bytes.subarray(0, head).toString())?.[1] ?? 0);
   const size = head + 4 + length;
-  return bytes.length < size ? undefined : { size, body: bytes.subarray(head + 4, size).toString() };
+  if (bytes.length < size) return undefined;
+  const target = bytes.subarray(0, head).toString().split(' ', 2).join(' ');
+  return { size, target, body: bytes.subarray(head + 4, size).toString() };
 }
 
 function unchunked(bytes) {

@@ -9,7 +9,7 @@
 //   texts        what was told while it came: block index -> text
 import { createInterface } from 'node:readline';
 
-import { start, within } from './processes.mjs';
+import { plainEnvironment, start, within } from './processes.mjs';
 
 const known = ['end_turn', 'tool_use', 'max_tokens', 'stop_sequence', 'pause_turn', 'refusal',
   'model_context_window_exceeded'];
@@ -25,7 +25,7 @@ export class Sdk {
   constructor(modules, folder, url) {
     this.#url = url;
     this.#process = start([process.execPath, `${import.meta.dirname}/sdk_peer.mjs`, modules],
-      { env: { PATH: process.env.PATH, HOME: folder, LC_ALL: 'C.UTF-8' }, log: `${folder}/sdk.log`, stdin: 'pipe' });
+      { env: plainEnvironment(folder), log: `${folder}/sdk.log`, stdin: 'pipe' });
     this.#process.lines().on('line', (line) => {
       const answer = JSON.parse(line);
       const { done, seen } = this.#waiting.get(answer.id);
@@ -61,7 +61,8 @@ export class Sdk {
  * follows a task, from the moment on at which agentd has written the task's history to him. So
  * the reply has to wait for that: the first attempt is refused as soon as the history has come
  * (`listening`), and the `model.retry` that this causes comes to a follower who is told the live
- * text as well (`live`). Only then the stream is sent. One retry is what the daemon may do.
+ * text as well (`live`). Only then the stream is sent. One retry is what the daemon may do. Each
+ * task has a model of its own, because what is held back after a failure is held back by model.
  */
 export class Agentd {
   #api;
@@ -71,7 +72,7 @@ export class Agentd {
   }
 
   async ask(key, { seen, listening, live }) {
-    const { id, session_id } = await this.#api.json(202, 'POST', '/v1/tasks', { prompt: `stream ${key}` });
+    const { id, session_id } = await this.#api.json(202, 'POST', '/v1/tasks', { prompt: `stream ${key}`, model: key.replace(' ', '-') });
     const events = await this.#api.follow(id, (event) => {
       listening();
       if (event.type === 'model.retry') live();

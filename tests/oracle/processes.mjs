@@ -113,6 +113,13 @@ export class Api {
   }
 }
 
+/** What a program under test sees of our environment; what a sanitizer is to do goes through. */
+export function plainEnvironment(home) {
+  const kept = ['PATH', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'TSAN_OPTIONS', 'LSAN_OPTIONS', 'ASAN_SYMBOLIZER_PATH'];
+  const set = kept.filter((name) => process.env[name] !== undefined).map((name) => [name, process.env[name]]);
+  return { ...Object.fromEntries(set), HOME: home, LC_ALL: 'C.UTF-8' };
+}
+
 /** An agentd of its own in `folder`, with a model at `url`. Ready when this returns. */
 export async function startAgentd(program, folder, url, config) {
   const socket = join(folder, 'agentd.sock');
@@ -121,8 +128,7 @@ export async function startAgentd(program, folder, url, config) {
   writeFileSync(file, `threads = ${threads}\n${config}`);
   const daemon = start([program, '--config', file, '--socket', socket, '--state-dir', join(folder, 'state')], {
     log: join(folder, 'agentd.log'),
-    env: { PATH: process.env.PATH, HOME: folder, LC_ALL: 'C.UTF-8',
-      ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: 'sk-test' },
+    env: { ...plainEnvironment(folder), ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: 'sk-test' },
   });
   daemon.child.stdout.resume();
   const api = new Api(socket);

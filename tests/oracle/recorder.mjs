@@ -52,7 +52,7 @@ export class Recorder extends EventEmitter {
       if (request) {
         waiting = waiting.subarray(request.size);
         record = { body: request.body, reply: Buffer.alloc(0) };
-        this.records.push(record);
+        if (request.target === 'POST /v1/messages') this.records.push(record);
       }
       model.write(piece);
     });

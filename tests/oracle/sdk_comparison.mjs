@@ -2,13 +2,15 @@
 // make of them is compared. For each stream there is a control run in which one of the two gets
 // a byte of text changed: it has to be noticed.
 //
-//   node sdk_comparison.mjs MODULES AGENTD [NAME...]      some streams only
-//   node sdk_comparison.mjs --write FOLDER                the streams as files, to look at
+//   node sdk_comparison.mjs MODULES AGENTD MODEL [NAME...]      some streams only
+//   node sdk_comparison.mjs --write FOLDER                      the streams as files, to look at
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 
 import { ByteServer } from './byte_server.mjs';
 import { changed, differing } from './change.mjs';
+import { messageOf } from './http_text.mjs';
+import { findings } from './judge.mjs';
 import { Agentd, Sdk } from './peers.mjs';
 import { inScratchFolder, startAgentd } from './processes.mjs';
 import { streams } from './streams/all.mjs';
@@ -102,23 +104,37 @@ class Comparison {
   }
 }
 
+const count = { passed: 0, failed: 0 };
+function check(title, wrong) {
+  if (wrong.length === 0) { count.passed++; return; }
+  count.failed++;
+  console.log(`${title}:\n  ${wrong.join('\n  ')}`);
+}
+
 async function compareAll(comparison, chosen) {
-  let passed = 0, failed = 0;
-  const waiting = [...chosen];
-  const count = (title, wrong) => {
-    if (wrong.length === 0) { passed++; return; }
-    failed++;
-    console.log(`${title}:\n  ${wrong.join('\n  ')}`);
+  const waiting = chosen.filter((stream) => !stream.last);
+  const one = async (stream) => {
+    const found = await comparison.run(stream).catch((error) => [[error.stack], ['did not run']]);
+    check(stream.name, found[0]);
+    check(`${stream.name}, control`, found[1]);
   };
   const work = async () => {
-    for (let stream = waiting.shift(); stream !== undefined; stream = waiting.shift()) {
-      const found = await comparison.run(stream).catch((error) => [[error.stack], ['did not run']]);
-      count(stream.name, found[0]);
-      count(`${stream.name}, control`, found[1]);
-    }
+    for (let stream = waiting.shift(); stream !== undefined; stream = waiting.shift()) await one(stream);
   };
   await Promise.all(Array.from({ length: at_once }, work));
-  return { passed, failed };
+  for (const stream of chosen.filter((each) => each.last)) await one(stream);
+}
+
+// What agentd asked after the replies (with results, with echoes of every kind) is valid, too.
+// What it was answered is known to the rules where it decides what may follow.
+function asLines(requests) {
+  const paused = streams.find((stream) => stream.name === 'pause_turn');
+  const asked = requests.filter(({ key }) => / agentd/.test(key));
+  return asked.map(({ key, body }, i) => {
+    const isSecond = asked.slice(0, i).filter((one) => one.key === key).length === 1; // the first one was refused
+    const known = isSecond && key === 'pause_turn agentdgiven';
+    return JSON.stringify({ conversation: key, body, reply: known ? messageOf(reply(paused)) : 'unknown' });
+  });
 }
 
 function writeStreams(folder) {
@@ -126,21 +142,21 @@ function writeStreams(folder) {
   for (const stream of streams) writeFileSync(`${folder}/${stream.name}.http`, reply(stream));
 }
 
-async function main(folder, [modules, program, ...names]) {
+async function main(folder, [modules, program, model, ...names]) {
   const chosen = streams.filter((stream) => names.length === 0 || names.includes(stream.name));
   const server = new ByteServer();
   const url = await server.listen();
   const sdk = new Sdk(modules, folder, url);
   const { daemon, api } = await startAgentd(program, folder, url, '[model]\nretry_attempts = 1\n');
-  const { passed, failed } = await compareAll(new Comparison(server, sdk, new Agentd(api)), chosen);
+  await compareAll(new Comparison(server, sdk, new Agentd(api)), chosen);
   api.close();
-  const ends = await Promise.all([sdk.stop(), daemon.stop()]);
+  const [, end] = await Promise.all([sdk.stop(), daemon.stop()]);
   server.close();
-  const unclean = ends[1] === 0 ? 0 : 1;
-  if (unclean) console.log(`agentd ended with ${ends[1]}\n${daemon.log()}`);
+  check('the end of agentd', end === 0 ? [] : [`${end}`, daemon.log()]);
+  check('requests by the rules of the scripted model', await findings(model, `${folder}/requests.jsonl`, asLines(server.requests)));
   console.log(`${chosen.length} streams, each with a control run`);
-  console.log(`${passed} passed, ${failed + unclean} failed`);
-  process.exitCode = failed + unclean > 0 ? 1 : 0;
+  console.log(`${count.passed} passed, ${count.failed} failed`);
+  process.exitCode = count.failed > 0 ? 1 : 0;
 }
 
 const words = process.argv.slice(2);

@@ -6,6 +6,7 @@
 //   fails                      both clients must fail
 //   also                       what must hold besides: {sdk, agentd}, members of a view (peers.mjs)
 //   expect                     instead of being equal: {sdk, agentd}, the recorded difference
+//   last                       runs alone, behind all others
 //   control                    {in: text of which a byte is changed, body: another body, who: gets it}
 import blocks from './blocks.mjs';
 import differing from './differing.mjs';

@@ -7,6 +7,11 @@ const failed = (name, note, event, says) => ({ name, note, fails: true,
   body: Buffer.concat([sse(begun), Buffer.from(event)]), also: { sdk: { error: says }, agentd: { error: says } }, control: { in: says } });
 const error = (what) => `event: error\ndata: ${typeof what === 'string' ? what : JSON.stringify(what)}\n\n`;
 
+const status = (code, type) => ({ name: `status_${code}`, note: `cases 51 to 60: status ${code}`, fails: true, status: code,
+  headers: { 'content-type': 'application/json' }, framing: { by: 'length' },
+  body: Buffer.from(JSON.stringify({ type: 'error', error: { type, message: 'so it says' } })),
+  also: { sdk: { error: 'so it says' }, agentd: { error: 'so it says' } }, control: { in: 'so it says' } });
+
 export default [
   { name: 'no_message_stop', note: 'case 11: the end is missing', fails: true, body: cutBefore(whole, 'event: message_stop') },
   { name: 'eof_mid_block', note: 'case 12: ends after a delta', fails: true, body: cutBefore(whole, 'event: content_block_stop') },
@@ -36,9 +41,8 @@ export default [
     body: sse(end()) },
   { name: 'broken_json', note: 'an event whose data is no JSON', fails: true,
     body: Buffer.from(`${sse(begun)}event: content_block_delta\ndata: {"type":"content_block_delta","ind\n\n`) },
-  ...[[400, 'invalid_request_error'], [401, 'authentication_error'], [413, 'request_too_large'], [429, 'rate_limit_error'],
-    [500, 'api_error'], [529, 'overloaded_error']].map(([status, type]) => ({
-    name: `status_${status}`, note: `cases 51 to 60: status ${status}`, fails: true, status, headers: { 'content-type': 'application/json' },
-    framing: { by: 'length' }, body: Buffer.from(JSON.stringify({ type: 'error', error: { type, message: 'so it says' } })),
-    also: { sdk: { error: 'so it says' }, agentd: { error: 'so it says' } }, control: { in: 'so it says' } })),
+  // A credential that was refused is not tried again: agentd gets nothing behind this one.
+  { ...status(401, 'authentication_error'), last: true, control: { in: 'so it says', who: 'sdk' } },
+  ...[[400, 'invalid_request_error'], [413, 'request_too_large'], [429, 'rate_limit_error'],
+    [500, 'api_error'], [529, 'overloaded_error']].map((one) => status(...one)),
 ];
