@@ -23,16 +23,20 @@ export function within(promise, what, ms = patience) {
 /** Runs `main(folder)`; the folder goes when it ends, and this process with all that it started. */
 export async function inScratchFolder(main) {
   const folder = mkdtempSync(join(tmpdir(), 'agentd-oracle-'));
+  const leave = (code) => {
+    for (const child of running) child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    process.exit(code); // whatever else is still open
+  };
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'])
+    process.on(name, () => { console.log(`stopped by ${name}`); leave(1); });
   try {
     await main(folder);
   } catch (error) {
     console.log(`${error.stack}\n0 passed, 1 failed`);
-    process.exitCode = 1;
-  } finally {
-    for (const child of running) child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-    process.exit(); // whatever else is still open
+    leave(1);
   }
+  leave(process.exitCode);
 }
 
 const running = new Set();
