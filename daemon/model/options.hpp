@@ -41,8 +41,9 @@ struct deadlines {
 // What a request says besides to a proxy that forwards it (plain http; wire reference §5): a
 // target in absolute form, and what lets it in.
 struct forwarding {
-    std::string before_path; // "http://host:port"
-    std::string fields;      // lines of the head; a secret
+    std::string before_path;          // "http://host:port"
+    std::string fields;               // lines of the head; a secret
+    std::vector<std::string> secrets; // as what it could be quoted
 };
 
 struct options {

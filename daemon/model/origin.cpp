@@ -58,6 +58,8 @@ void origin::prepare()
         return unusable("proxy_error", std::move(via.error().text));
     if (*via && !address_.tls)
         what_.forwarded = forwarding_by(**via, address_);
+    secrets_ = what_.forwarded.secrets;
+    secrets_.push_back(what_.key.value);
     if (address_.tls) {
         if (auto read = check_named_certificates(what_.ca_file); !read)
             return unusable("tls_error", std::move(read.error().text));

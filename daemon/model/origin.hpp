@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace agentd::model {
 
@@ -35,6 +36,8 @@ public:
     // Constants of its life; any thread.
     [[nodiscard]] const options& configured() const { return what_; }
     [[nodiscard]] const url& address() const { return address_; }
+    // What is sent to be let in, here and at a proxy that forwards: no text may quote it.
+    [[nodiscard]] const std::vector<std::string>& secrets() const { return secrets_; }
     // Why it cannot be used at all: the type and the sentence of the failure; "" if it can.
     [[nodiscard]] const std::string& fault() const { return fault_; }
     [[nodiscard]] const std::string& fault_type() const { return fault_type_; }
@@ -89,6 +92,7 @@ private:
     options what_;
     url address_;
     std::optional<connector> connector_; // set unless there is a fault
+    std::vector<std::string> secrets_;
     std::string fault_, fault_type_;
     std::atomic<bool> refused_{false};
     pool pool_;

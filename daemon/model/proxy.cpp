@@ -180,7 +180,9 @@ base::result<std::optional<proxy>> proxy_for(
 
 forwarding forwarding_by(const proxy& via, const url& to)
 {
-    forwarding out{.before_path = "http://" + to.authority(), .fields = {}};
+    forwarding out;
+    out.before_path = "http://" + to.authority();
+    out.secrets = via.secrets;
     if (!via.authorization.empty())
         out.fields = fmt::format("proxy-authorization: {}\r\n", via.authorization);
     return out;

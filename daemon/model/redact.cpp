@@ -1,5 +1,7 @@
 #include "model/redact.hpp"
 
+#include <algorithm>
+
 namespace agentd::model {
 
 void redact(std::string& text, std::string_view secret)
@@ -11,6 +13,20 @@ void redact(std::string& text, std::string_view secret)
     for (auto at = text.find(secret); at != std::string::npos;
         at = text.find(secret, at + instead.size()))
         text.replace(at, secret.size(), instead);
+}
+
+void redact(std::string& text, const std::vector<std::string>& secrets)
+{
+    for (const auto& secret : secrets)
+        redact(text, secret);
+}
+
+std::size_t longest(const std::vector<std::string>& secrets)
+{
+    std::size_t bytes = 0;
+    for (const auto& secret : secrets)
+        bytes = std::max(bytes, secret.size());
+    return bytes;
 }
 
 } // namespace agentd::model

@@ -84,8 +84,7 @@ aio::awaitable<base::result<>> read(
 base::error refusal(const answer& got, const url& to, const proxy& via)
 {
     std::string said = got.body;
-    for (const auto& secret : via.secrets)
-        redact(said, secret);
+    redact(said, via.secrets);
     said = base::one_line(base::strip(said), limits::proxy_reason_bytes);
     const bool wants_credentials = got.status == 407;
     const bool passes = got.status / 100 == 5 || got.status == 408 || got.status == 429;

@@ -94,7 +94,7 @@ failure asking::finish(failure why)
 aio::awaitable<bool> asking::recover(attempt_failure& why)
 {
     for (auto* text : {&why.told.type, &why.told.message, &why.told.request_id})
-        redact(*text, at_->configured().key.value);
+        redact(*text, at_->secrets());
     if (is_bad_credential(why))
         at_->credential_was_refused();
     overloads_ = is_overload(why) ? overloads_ + 1 : 0;
@@ -209,8 +209,7 @@ aio::awaitable<asking::attempt_result> asking::send_over(connection_ptr over, pr
                 co_return std::unexpected(connect_failure(opened.error()));
             over = std::move(*opened);
         }
-        const auto& secret = at_->configured().key.value;
-        reply_reader reader{told_, sent_, secret};
+        reply_reader reader{told_, sent_, at_->secrets()};
         shown_head into{probe, reader};
         auto end = co_await exchange(*over, slices_, into, at_->configured().limits);
         if (was_pooled && is_stale(end)) {
@@ -220,13 +219,13 @@ aio::awaitable<asking::attempt_result> asking::send_over(connection_ptr over, pr
         if (end.reusable)
             origin::give_back(at_, std::move(over));
         for (auto remark : reader.remarks()) {
-            redact(remark, secret);
+            redact(remark, at_->secrets());
             log::debug("model.odd_reply", {}, "{}", remark);
         }
         auto made = reader.result(end);
         if (made) {
             for (auto* text : {&made->request_id, &made->model, &made->refusal_explanation})
-                redact(*text, secret);
+                redact(*text, at_->secrets());
         }
         co_return made;
     }

@@ -53,7 +53,7 @@ bool reply_reader::on_body(std::string_view piece)
         return on_events(piece);
     const std::size_t most = is_ == body::message ? limits::reply_bytes
         : is_ == body::error                      ? limits::error_body_bytes
-                                                  : shown_bytes + secret_.size();
+                                                  : shown_bytes + longest(secrets_);
     kept_ += piece.substr(0, most - std::min(most, kept_.size()));
     if (is_ == body::message && body_bytes_ > most)
         failed_ = fail(kind::useless, "protocol_error", "the reply is too large");
@@ -146,7 +146,7 @@ attempt_failure reply_reader::fail(kind what, std::string type, std::string text
 std::string reply_reader::quote(std::string_view text) const
 {
     std::string whole{text};
-    redact(whole, secret_);
+    redact(whole, secrets_);
     return base::one_line(whole, shown_bytes);
 }
 
@@ -164,7 +164,7 @@ attempt_failure reply_reader::transport_failure(const exchange_end& end) const
 attempt_failure reply_reader::status_failure() const
 {
     std::string body = kept_;
-    redact(body, secret_);
+    redact(body, secrets_);
     const auto told = messages::decode_error(body);
     std::string text = fmt::format("HTTP {}", head_.status);
     if (head_.status / 100 == 3)

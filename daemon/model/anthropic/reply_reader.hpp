@@ -21,10 +21,10 @@ namespace agentd::model::anthropic {
 
 class reply_reader final : public reply_taker {
 public:
-    // `told` hears of visible text of attempt number `attempt`. `secret` is what no failure may
-    // quote; it outlives this.
-    reply_reader(progress& told, std::int64_t attempt, std::string_view secret)
-        : told_(told), attempt_(attempt), secret_(secret)
+    // `told` hears of visible text of attempt number `attempt`. `secrets` are what no failure may
+    // quote; they outlive this.
+    reply_reader(progress& told, std::int64_t attempt, const std::vector<std::string>& secrets)
+        : told_(told), attempt_(attempt), secrets_(secrets)
     {}
 
     void on_head(const reply_head& head) override;
@@ -49,7 +49,7 @@ private:
     bool on_event(const proto::sse::event& what);
     [[nodiscard]] attempt_failure fail(
         attempt_failure::kind what, std::string type, std::string text) const;
-    // Of what the server sent, for people: one line, not too long, without the secret.
+    // Of what the server sent, for people: one line, not too long, without the secrets.
     [[nodiscard]] std::string quote(std::string_view text) const;
     [[nodiscard]] attempt_failure transport_failure(const exchange_end& end) const;
     [[nodiscard]] attempt_failure status_failure() const;
@@ -59,7 +59,7 @@ private:
 
     progress& told_;
     std::int64_t attempt_;
-    std::string_view secret_;
+    const std::vector<std::string>& secrets_;
     reply_head head_;
     body is_ = body::none_yet;
     std::string kept_; // of a body that is read as a whole, or the beginning of a foreign one

@@ -125,7 +125,7 @@ aio::awaitable<std::expected<side_reply, failure>> side_call(
             co_return std::unexpected(std::move(lost));
         }
         for (auto* text : {&reply.got.type, &reply.got.body, &reply.got.request_id})
-            redact(*text, at->configured().key.value);
+            redact(*text, at->secrets());
         co_return std::move(reply.got);
     }
 }

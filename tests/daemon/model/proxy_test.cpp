@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <string>
 
 using namespace agentd::testing;
@@ -241,14 +242,17 @@ TEST_CASE("proxy: plain http is forwarded by it, the target in absolute form")
 
     const byte_server refuses{{[](peer& to) {
         const auto head = to.read_request();
-        to.send(reply(407, "text/plain", head));
+        const auto field = head.substr(head.find("Basic ") + 6, std::strlen(encoded));
+        to.send(reply(407, "application/json",
+            R"({"type":"error","error":{"type":"proxy_error","message":"not )" + field +
+                R"( nor p:a/ss%"}})"));
     }}};
     with.proxy = at(refuses, userinfo);
     with.retry_attempts = 3;
     const auto refused = ask(with);
     CHECK(refused.outcome.error().status == 407);
     CHECK(refused.retries.empty());
-    CHECK(refused.message().find(encoded) == std::string::npos);
+    CHECK(refused.message().find("not [credential] nor [credential]") != std::string::npos);
 }
 
 TEST_CASE("proxy: one that cannot be connected to is told apart from the server")
