@@ -42,8 +42,15 @@ std::string info_json(const daemon_info& info, const session::counts& now, std::
     }
     {
         auto supervision = to.object("supervision");
-        supervision.member("means", info.supervision_means);
-        supervision.member("reason", info.supervision_reason);
+        const auto& how = info.supervision;
+        supervision.member("means", how.means).member("reason", how.reason);
+        if (how.path.empty())
+            supervision.null("path");
+        else
+            supervision.member("path", how.path);
+        auto controllers = supervision.array("controllers");
+        for (const auto& name : how.controllers)
+            controllers.item(name);
     }
     {
         auto bounds = to.object("limits");

@@ -21,8 +21,13 @@ struct daemon_info {
     bool shared = false;
     std::vector<std::string> workspace_roots; // where tasks may work, in shared mode
     std::string model;                        // the default model's name
-    std::string supervision_means;  // how trees of jobs are held: "cgroup", "subreaper", ...
-    std::string supervision_reason; // why not better; empty: it is the best there is
+    // How the trees of jobs are held together: see SUPERVISION in agentd(8).
+    struct {
+        std::string means;                    // "cgroup" or "subreaper"
+        std::string reason;                   // why not better; empty: there is nothing better
+        std::string path;                     // of the control groups; empty: none
+        std::vector<std::string> controllers; // that limit jobs there: "memory", "pids"
+    } supervision;
     std::map<std::string, std::int64_t> limits; // by configuration key: "running_tasks", ...
 };
 

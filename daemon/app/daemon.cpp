@@ -28,6 +28,15 @@ std::string started_body(const startup& from, const status_report& status)
     return body;
 }
 
+void tell_supervision(const jobs::supervision& how)
+{
+    const auto why = how.reason.empty() ? std::string{} : ": " + how.reason;
+    if (how.path.empty())
+        log::info("jobs.supervision", {}, "jobs are held by {}{}", how.means, why);
+    else
+        log::info("jobs.supervision", {}, "jobs are held by {} in {}{}", how.means, how.path, why);
+}
+
 } // namespace
 
 daemon::daemon(prepared with)
@@ -93,6 +102,8 @@ aio::awaitable<base::result<>> daemon::begin()
 {
     if (auto opened = jobs_.open(); !opened)
         co_return opened;
+    tell_supervision(jobs_.leaves.means());
+    status_.set_supervision(jobs_.leaves.means());
     auto recovered = co_await core_.recover();
     if (!recovered)
         co_return recovered;

@@ -16,6 +16,7 @@ jobs::options job_options(const config& all, const startup& from)
     out.grace = all.jobs.grace;
     out.left_behind = all.jobs.leftovers == "keep" ? jobs::leftovers::keep : jobs::leftovers::kill;
     out.descriptor_limit = from.soft_descriptors;
+    out.cgroup = all.jobs.cgroup;
     return out;
 }
 

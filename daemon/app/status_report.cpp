@@ -30,8 +30,6 @@ status_report::status_report(const startup& from, const model::client& model,
     fixed_.threads = static_cast<unsigned>(all.threads);
     fixed_.shared = all.shared;
     fixed_.workspace_roots = all.workspace.roots;
-    fixed_.supervision_means = "subreaper";
-    fixed_.supervision_reason = "control groups are not used by this version";
     fixed_.limits = {
         {"running_tasks", all.limits.running_tasks},
         {"queued_tasks", all.limits.queued_tasks},
@@ -61,6 +59,11 @@ std::vector<std::string> status_report::degraded() const
     if (auto why = db_.degraded(); !why.empty())
         reasons.push_back(std::move(why));
     return reasons;
+}
+
+void status_report::set_supervision(const jobs::supervision& means)
+{
+    fixed_.supervision = {means.means, means.reason, means.path, means.controllers};
 }
 
 void status_report::set_key_problem(std::string why)

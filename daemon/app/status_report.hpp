@@ -4,6 +4,7 @@
 
 #include "api/status.hpp"
 #include "app/startup.hpp"
+#include "jobs/cgroup_place.hpp"
 #include "model/client.hpp"
 #include "session/environment.hpp"
 #include "store/store.hpp"
@@ -24,6 +25,9 @@ public:
     // Why there is no key to the model, in more words than the model's client has; empty: there
     // is one. At start and on reload.
     void set_key_problem(std::string why);
+
+    // Before anybody can ask.
+    void set_supervision(const jobs::supervision& means);
 
     [[nodiscard]] const std::string& boot_id() const { return fixed_.boot_id; }
 

@@ -302,7 +302,7 @@ api::daemon_info fake_status::info() const
     info.pid = 7;
     info.started_at = noon;
     info.model = "m";
-    info.supervision_means = "subreaper";
+    info.supervision.means = "subreaper";
     info.limits = {{"running_tasks", 1000}};
     return info;
 }

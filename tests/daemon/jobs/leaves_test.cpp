@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 
 using namespace agentd;
 using namespace std::chrono_literals;
@@ -44,7 +45,7 @@ public:
     [[nodiscard]] bool is_there() const
     {
         if (path_.empty())
-            MESSAGE("SKIP: no cgroup2 is mounted that this user may write to");
+            std::puts("SKIP: no cgroup2 is mounted that this user may write to");
         return !path_.empty();
     }
     [[nodiscard]] const std::string& path() const { return path_; }
