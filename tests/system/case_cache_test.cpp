@@ -181,11 +181,17 @@ TEST_CASE("case 84 cache_breakpoints: a long loop reads all of the request befor
             answers.push_back(mixed_turn(turn));
     }
     answers.push_back(ends_with("done"));
+    answers.push_back(ends_with("again"));
     wired w{std::move(answers)};
     write_file(w.agent().workspace() + "/a.txt", "line\n");
-    CHECK(w.run("go").at("result").as_string() == "done");
+    const auto task = w.run("go");
+    CHECK(task.at("result").as_string() == "done");
+    // Another task of the session, of another process, goes on with the same.
+    CHECK(w.agent().stop_daemon(SIGTERM) == 0);
+    w.agent().start_daemon();
+    CHECK(w.run_after(task, "more").at("result").as_string() == "again");
     const auto requests = w.requests();
-    REQUIRE(requests.size() == 13);
+    REQUIRE(requests.size() == 14);
     prompt_cache cache;
     std::size_t before = 0;
     for (std::size_t i = 0; i < requests.size(); ++i) {

@@ -47,6 +47,19 @@ TEST_CASE("case 9 unknown_block: its bytes come back, its place is kept")
     check_echo({block_start(0, raw), block_stop(0)}, raw);
 }
 
+TEST_CASE("case 38, a call in one JSON message is run and echoed as it was spelt")
+{
+    const std::string spelt = R"({ "command" : "echo ran", "timeout_s":5 })";
+    const auto block = call("toolu_1", "bash", spelt);
+    const auto body = R"({"id":"m","type":"message","role":"assistant","model":"m","content":[)" +
+        block + R"( ],"stop_reason":"tool_use","usage":{"input_tokens":1,"output_tokens":2}})";
+    wired w{{[body](peer& with) { with.send(reply(200, "application/json", body)); },
+        ends_with("done")}};
+    CHECK(w.run("go").at("result").as_string() == "done");
+    CHECK(w.messages(1) ==
+        in_order({user({text("go")}), assistant({block}), user({result("toolu_1", "ran")})}));
+}
+
 TEST_CASE("case 40 thinking_echo: thought, signature and call come back byte for byte")
 {
     check_echo({block_start(0, R"({"type":"thinking","thinking":"","signature":""})"),

@@ -171,3 +171,24 @@ TEST_CASE("case 81 bg_in_tool_result: inside the last tool_result, no text behin
             assistant({call("toolu_2", "wait_background", waits), call("toolu_3", "bash", opens)}) +
             "," + user({waited, result("toolu_3", "second", {element})}));
 }
+
+TEST_CASE("case 81, a user's message that comes with it is a block of its own, and last")
+{
+    const std::string job = R"({"command":"read l<gate; echo quick"})";
+    const std::string opens = R"({"command":"echo go >gate; read l<second; echo second"})";
+    wired w{{says(stream_of_blocks({call_events(0, "toolu_1", "background_run", job)})),
+        says(stream_of_blocks({call_events(0, "toolu_2", "bash", opens)})), ends_with("done")}};
+    for (const char* gate : {"/gate", "/second"})
+        ::mkfifo((w.agent().workspace() + gate).c_str(), 0600);
+    const auto task = w.agent().submit("go");
+    w.agent().await_event("notification.queued", task);
+    w.agent().json(202, "POST", "/v1/tasks/" + task + "/messages", {{"text", "be quick"}});
+    write_file(w.agent().workspace() + "/second", "go\n");
+    CHECK(state_of(w.agent().ended(task)) == "succeeded");
+    const auto element = text(R"(<background-results>\n[bg:)" + job_in(w, 1) +
+        R"(] completed: exit 0 after T s; 6 bytes of output; command: read l<gate; echo quick\n)"
+        R"(| quick\n</background-results>)");
+    CHECK(without_times(w.messages(2)) ==
+        w.messages(1) + "," + assistant({call("toolu_2", "bash", opens)}) + "," +
+            user({result("toolu_2", "second", {element}), text("be quick")}));
+}

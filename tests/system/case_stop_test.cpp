@@ -42,6 +42,17 @@ TEST_CASE("case 45 stop_absent: without a stop_reason the turn is over")
     CHECK(w.requests().size() == 1);
 }
 
+TEST_CASE("case 47, an empty answer in one message is asked about once, then the task is over")
+{
+    const answer nothing = [](peer& with) {
+        with.send(reply(200, "application/json", R"({"content":null,"stop_reason":"end_turn"})"));
+    };
+    wired w{{nothing, nothing, nothing}};
+    CHECK(state_of(w.run("go")) == "succeeded");
+    REQUIRE(w.requests().size() == 2);
+    CHECK(w.messages(1) == user({text("go"), text("Please continue.")}));
+}
+
 TEST_CASE("case 48 refusal: shown as one, not asked again, not stored")
 {
     std::vector<std::string> events{start_event()};

@@ -18,6 +18,26 @@ std::string state_of(const boost::json::object& task)
     return std::string{task.at("state").as_string()};
 }
 
+// All of a reply that asks for a call, but for its message_stop.
+std::string call_without_stop()
+{
+    std::vector<std::string> events{start_event()};
+    for (const auto& event : call_events(0, "toolu_1", "bash", R"({"command":"touch ran"})"))
+        events.push_back(event);
+    events.push_back(ending("tool_use"));
+    return sse(events);
+}
+
+void check_not_run(const answer& broken)
+{
+    wired w{{broken, ends_with("done")}};
+    CHECK(w.run("go").at("result").as_string() == "done");
+    CHECK_FALSE(w.has_file("ran"));
+    REQUIRE(w.requests().size() == 2);
+    CHECK(w.requests()[0] == w.requests()[1]);
+    CHECK(w.messages(1) == user({text("go")}));
+}
+
 std::vector<std::string> cut_call(std::string_view id, const std::vector<std::string>& pieces)
 {
     std::vector<std::string> events{tool_start(0, id, "bash")};
@@ -31,16 +51,30 @@ std::vector<std::string> cut_call(std::string_view id, const std::vector<std::st
 
 TEST_CASE("case 11, a whole call is not run when message_stop is missing; the same request again")
 {
-    std::vector<std::string> unfinished{start_event()};
-    for (const auto& event : call_events(0, "toolu_1", "bash", R"({"command":"touch ran"})"))
-        unfinished.push_back(event);
-    unfinished.push_back(ending("tool_use"));
-    wired w{{says(sse(unfinished)), ends_with("done")}};
-    CHECK(state_of(w.run("go")) == "succeeded");
-    CHECK_FALSE(w.has_file("ran"));
-    REQUIRE(w.requests().size() == 2);
-    CHECK(w.requests()[0] == w.requests()[1]);
-    CHECK(w.messages(1) == user({text("go")}));
+    check_not_run([](peer& with) { with.send(streamed(call_without_stop())); });
+}
+
+TEST_CASE("case 15, a whole call is not run when the connection is reset behind it")
+{
+    check_not_run([](peer& with) {
+        with.send(stream_head() + chunk(call_without_stop()));
+        with.reset();
+    });
+}
+
+TEST_CASE("case 16, a whole call is not run when an error event follows it")
+{
+    check_not_run(says(call_without_stop() +
+        sse({R"({"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}})"})));
+}
+
+TEST_CASE("case 71, a whole call is not run when TLS ends without its own end behind it")
+{
+    check_not_run([](peer& with) {
+        with.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n");
+        with.send(call_without_stop());
+        with.cut();
+    });
 }
 
 TEST_CASE("case 22 tool_truncated_max_tokens: not run, though it looks whole; told as is_error")

@@ -4,6 +4,8 @@
 #include "proto/messages/encode.hpp"
 #include "tests/support/run_coro.hpp"
 
+#include <doctest/doctest.h>
+
 namespace agentd::testing {
 
 model::request simple_request(std::size_t text_bytes)
@@ -87,6 +89,28 @@ asked ask(const model::options& with, model::request what)
     std::vector<asked> all(1);
     run_coro([&](aio::executor io) { return ask_all(io, with, std::move(what), all); });
     return std::move(all.front());
+}
+
+asked from(byte_server::script script)
+{
+    const byte_server server{{std::move(script)}};
+    return ask(options_for(server));
+}
+
+asked from_stream(std::string_view stream)
+{
+    return from(once(streamed(stream)));
+}
+
+void check_hello(const asked& got)
+{
+    REQUIRE_MESSAGE(got.outcome.has_value(), got.message());
+    CHECK(got.text() == "Hello \u00e9\U0001F600");
+    CHECK(got.shown == got.text());
+    CHECK(got.outcome->stop == model::stop_reason::end_turn);
+    CHECK(got.outcome->usage.input == 25);
+    CHECK(got.outcome->usage.output == 15);
+    CHECK(got.outcome->attempts == 1);
 }
 
 std::string asked::text() const

@@ -33,6 +33,11 @@ struct asked {
 
 // One ask by a client of its own.
 [[nodiscard]] asked ask(const model::options& with, model::request what = simple_request());
+// One ask of a server with this script, or with this stream as its whole chunked reply.
+[[nodiscard]] asked from(byte_server::script script);
+[[nodiscard]] asked from_stream(std::string_view stream);
+// What text_stream() has to become, at the first attempt.
+void check_hello(const asked& got);
 // Several, one after another, by one client.
 [[nodiscard]] std::vector<asked> ask_in_turn(const model::options& with, std::size_t times);
 

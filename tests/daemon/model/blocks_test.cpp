@@ -9,15 +9,9 @@ using namespace agentd;
 
 namespace {
 
-asked from(std::string_view stream)
-{
-    const byte_server server{{once(streamed(stream))}};
-    return ask(options_for(server));
-}
-
 model::reply complete(std::string_view stream)
 {
-    auto got = from(stream);
+    auto got = from_stream(stream);
     REQUIRE_MESSAGE(got.outcome.has_value(), got.message());
     return std::move(*got.outcome);
 }
@@ -52,7 +46,7 @@ TEST_CASE("case 8 unknown_delta: skipped, the text around it is kept")
 TEST_CASE("case 9 unknown_block: its bytes are kept for the echo, nothing of it is shown")
 {
     const std::string raw = R"({"type":"future_block","n":1.0, "deep":{"text":[ "\u00e9" ]}})";
-    const auto got = from(stream_of(
+    const auto got = from_stream(stream_of(
         {block_start(0, raw), block_stop(0), text_start(1), text_delta(1, "seen"), block_stop(1)}));
     REQUIRE(got.outcome.has_value());
     CHECK(got.shown == "seen");
@@ -87,12 +81,13 @@ TEST_CASE(
         block_stop(0), ending("end_turn"), stop_event()}));
     CHECK(got.content.at(0).text == "a");
     CHECK(got.usage.input == 25);
-    CHECK(from(sse({start_event(), text_start(0), start_event()})).type() == "protocol_error");
+    CHECK(
+        from_stream(sse({start_event(), text_start(0), start_event()})).type() == "protocol_error");
 }
 
 TEST_CASE("case 33 delta_before_start: the stray one is ignored")
 {
-    const auto got = from("data: " + text_delta(0, "before all") + "\n\n" +
+    const auto got = from_stream("data: " + text_delta(0, "before all") + "\n\n" +
         sse({text_delta(0, "stray"), start_event(), text_delta(0, "stray"), text_start(0),
             text_delta(0, "a"), block_stop(0), text_delta(0, "late"), ending("end_turn"),
             stop_event()}));
@@ -119,7 +114,7 @@ TEST_CASE("case 35 two_message_delta: the last stop_reason wins")
 
 TEST_CASE("case 40 thinking_echo: thinking, signature and call keep their spelling and order")
 {
-    const auto got = from(stream_of(
+    const auto got = from_stream(stream_of(
         {block_start(0, thinking_start), thinking_delta(0, R"(Look \u00e9 \/ )"),
             thinking_delta(0, "first."), signature_delta(0, "old"),
             signature_delta(0, R"(Eq\/B==)"), block_stop(0), tool_start(1, "toolu_1", "bash"),
@@ -142,7 +137,7 @@ TEST_CASE("case 41 redacted_echo: the data comes out as it came")
 
 TEST_CASE("case 42 omitted_thinking: an empty thought with a signature is echoed, nothing is shown")
 {
-    const auto got = from(stream_of({block_start(0, R"({"type":"thinking","thinking":""})"),
+    const auto got = from_stream(stream_of({block_start(0, R"({"type":"thinking","thinking":""})"),
         thinking_delta(0, ""), signature_delta(0, "Sig"), block_stop(0)}));
     REQUIRE(got.outcome.has_value());
     CHECK(got.shown.empty());
