@@ -2,6 +2,7 @@
 
 #include "base/limits.hpp"
 #include "base/text.hpp"
+#include "model/error.hpp"
 #include "model/jitter.hpp"
 #include "model/proxy.hpp"
 #include "model/tls_context.hpp"
@@ -145,7 +146,9 @@ void origin::limit_is_not_asked_for(std::shared_ptr<origin> self, std::string mo
 
 aio::awaitable<base::result<connection_ptr>> origin::connect()
 {
-    return connector_->open();
+    if (!connector_)
+        co_return std::unexpected(base::error{errc::bad_options, fault_});
+    co_return co_await connector_->open();
 }
 
 void origin::give_back(std::shared_ptr<origin> self, connection_ptr unused)

@@ -57,7 +57,7 @@ public:
         std::string model, std::chrono::milliseconds hold);
     // A used connection that is free, past all limits; null when there is none. From any strand.
     [[nodiscard]] aio::awaitable<connection_ptr> unused_connection();
-    // A connection of its own; on the caller's strand. Not where there is a fault.
+    // A connection of its own; on the caller's strand. bad_options where there is a fault.
     [[nodiscard]] aio::awaitable<base::result<connection_ptr>> connect();
     // Any thread; `self` keeps it alive until its strand has done it.
     static void give_back(std::shared_ptr<origin> self, connection_ptr unused);

@@ -131,7 +131,7 @@ TEST_CASE("case 68 cancel: within a stream the socket is closed at once")
     CHECK(left.get_future().get());
 }
 
-TEST_CASE("case 68, before the head, in the pause before a retry, in the handshake")
+TEST_CASE("case 68, before the head, in the pause before a retry, in the handshake, by a proxy")
 {
     const byte_server mute{{[](peer& with) {
         with.read_request();
@@ -148,4 +148,8 @@ TEST_CASE("case 68, before the head, in the pause before a retry, in the handsha
     with = options_for(mute);
     with.base_url = "https://127.0.0.1:" + std::to_string(mute.port());
     CHECK(cancelled(with, [&](const quiet&) { return mute.connections() == 2; }) < 2s);
+
+    with.base_url = "https://model.example.invalid";
+    with.proxy = "http://127.0.0.1:" + std::to_string(mute.port());
+    CHECK(cancelled(with, [&](const quiet&) { return mute.requests().size() == 2; }) < 2s);
 }

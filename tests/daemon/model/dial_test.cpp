@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <thread>
@@ -94,11 +95,19 @@ private:
     rlimit old_{};
 };
 
+std::size_t open_descriptors()
+{
+    std::error_code ignored; // none can be opened for the looking: 0
+    const std::filesystem::directory_iterator all{"/proc/self/fd", ignored};
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
 struct dialed {
     bool connected = false;
     std::string peer, error;
     bool can_be_retried = false;
     milliseconds took{0};
+    std::size_t descriptors_before = 0, descriptors = 0;
     int keeps_alive = 0, idle = 0, without_delay = 0, flags = 0;
 };
 
@@ -113,8 +122,11 @@ int option(tcp::socket& of, int level, int name)
 aio::awaitable<> dial_once(
     aio::executor io, model::name_lookup& names, model::url to, milliseconds limit, dialed& into)
 {
+    co_await aio::sleep_for(1ms); // the loop has its own descriptors from here on
+    into.descriptors_before = open_descriptors();
     const auto began = base::mono_now();
     auto got = co_await model::dial(io, names, to, limit);
+    into.descriptors = open_descriptors();
     into.took = base::elapsed_since(began);
     into.connected = got.has_value();
     if (!got) {
@@ -144,6 +156,12 @@ dialed dial(const model::address_list& addresses, std::uint16_t port, millisecon
     dialed got;
     run_coro([&](aio::executor io) { return dial_once(io, names, to_port(port), limit, got); });
     return got;
+}
+
+aio::awaitable<> count_after(milliseconds pause, std::size_t& into)
+{
+    co_await aio::sleep_for(pause);
+    into = open_descriptors();
 }
 
 } // namespace
@@ -218,7 +236,10 @@ TEST_CASE("dial: the error names each address and its reason; one deadline is fo
     CHECK(got.can_be_retried);
 
     const silent_port one{"127.0.0.2", server.port()}, two{"127.0.0.3", server.port()};
+    const auto before = open_descriptors();
     got = dial(list({"127.0.0.4", "127.0.0.2", "127.0.0.3", "127.0.0.5"}), server.port(), 400ms);
+    CHECK(got.descriptors == got.descriptors_before);
+    CHECK(open_descriptors() == before);
     CHECK(got.took >= 400ms);
     CHECK(got.took < 700ms);
     CHECK(got.can_be_retried);
@@ -226,6 +247,37 @@ TEST_CASE("dial: the error names each address and its reason; one deadline is fo
               ": no answer within 400 ms; 127.0.0.3:" + port + ": no answer within 400 ms") !=
         std::string::npos);
     CHECK(got.error.ends_with("1 more were not tried"));
+}
+
+TEST_CASE("dial: cancelled while nobody answers it ends at once, and its sockets are closed")
+{
+    const byte_server server{{holding()}};
+    const silent_port one{"127.0.0.2", server.port()}, two{"127.0.0.3", server.port()};
+    auto names = model::lookup_of("model.example", [](const std::string&) {
+        return base::result<model::address_list>{list({"127.0.0.2", "127.0.0.3"})};
+    });
+    dialed got;
+    milliseconds took{0};
+    std::size_t before = 0, during = 0, after = 0;
+    const auto to = to_port(server.port());
+    run_coro(
+        [&names, &got, &took, &before, &during, &after, to](aio::executor io) -> aio::awaitable<> {
+            co_await aio::sleep_for(1ms); // the loop has its own descriptors from here on
+            before = open_descriptors();
+            aio::task dialing{io};
+            dialing.start("dialing", dial_once(io, names, to, 10s, got));
+            while (during < before + 2)
+                co_await count_after(5ms, during);
+            const auto began = base::mono_now();
+            dialing.cancel();
+            co_await dialing.join();
+            took = base::elapsed_since(began);
+            after = open_descriptors();
+        });
+    CHECK(took < 1s);
+    CHECK(after == before);
+    CHECK(got.error.empty());
+    CHECK_FALSE(got.connected);
 }
 
 TEST_CASE("dial: without a free descriptor the error says so and may be retried")
