@@ -16,8 +16,11 @@ std::expected<options, early_end> parse_options(int argc, const char* const* arg
     app.add_option("--socket", out.socket, "listen here (environment: AGENTD_SOCKET)")
         ->type_name("PATH");
     app.add_option("--state-dir", out.state_dir, "keep the state here")->type_name("DIR");
-    app.add_flag("--check-config", out.check_config,
+    auto* const check = app.add_flag("--check-config", out.check_config,
         "say what is wrong with the configuration, or what is in force, and end");
+    app.add_flag("--online", out.online,
+           "with --check-config: ask the model's server, and say in one line what does not work")
+        ->needs(check);
     app.set_version_flag("--version", std::string{"agentd "} + AGENTD_VERSION);
     try { // CLI11 tells of everything, help included, by exceptions
         app.parse(argc, argv);

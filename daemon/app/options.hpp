@@ -12,6 +12,7 @@ struct options {
     std::optional<std::string> socket;
     std::optional<std::string> state_dir;
     bool check_config = false;
+    bool online = false; // with check_config
 };
 
 // Help, the version, or what is wrong with the arguments.

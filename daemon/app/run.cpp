@@ -4,6 +4,7 @@
 #include "app/folders.hpp"
 #include "app/logging.hpp"
 #include "app/notify.hpp"
+#include "app/online.hpp"
 #include "app/options.hpp"
 #include "app/process.hpp"
 #include "app/settings.hpp"
@@ -31,14 +32,28 @@ int complain(const base::error& why)
     return why.is(errc::bad_config) ? exit_usage : exit_failure;
 }
 
+// Whether it works, in one line.
+int check_online(const startup& from, const base::result<credential>& key)
+{
+    const auto answer = ask_online(from, key);
+    if (!answer) {
+        fmt::print(stderr, "agentd: {}\n", answer.error().text);
+        return exit_failure;
+    }
+    fmt::print("{}\n", *answer);
+    return 0;
+}
+
 // What is wrong, or what is in force. Secrets are not among it.
-int check_config(const startup& from)
+int check_config(const startup& from, bool online)
 {
     const auto key = find_credential(from.credentials, from.config.model.api_key_file);
     if (const auto usable = model::check(model_options(from.config, key)); !usable) {
         fmt::print(stderr, "agentd: {}\n", usable.error().text);
         return exit_usage;
     }
+    if (online)
+        return check_online(from, key);
     fmt::print("configuration ok\n");
     fmt::print("# file: {}\n", from.config_file.empty() ? "none" : from.config_file);
     fmt::print("# state: {}\n", from.state_dir);
@@ -144,7 +159,7 @@ int run(int argc, char** argv)
     scrub_environment(); // before there is a thread or a child that could see the key
     if (!from)
         return complain(from.error());
-    return given->check_config ? check_config(*from) : serve(std::move(*from));
+    return given->check_config ? check_config(*from, given->online) : serve(std::move(*from));
 }
 
 } // namespace agentd::app
