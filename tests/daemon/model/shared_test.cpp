@@ -2,6 +2,7 @@
 #include "aio/task_group.hpp"
 #include "base/clock.hpp"
 #include "tests/daemon/model/asked.hpp"
+#include "tests/daemon/model/secured.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -104,6 +105,25 @@ TEST_CASE("race: askers on strands of their own share one client, with one threa
         CHECK(server.requests().size() == 16 * 8);
         CHECK(server.connections() <= 16);
     }
+}
+
+TEST_CASE("race: connections of many strands share the trust, the look-ups and the TLS sessions")
+{
+    const auto one_each = [](peer& with) {
+        with.read_request();
+        with.send(stream_head("connection: close\r\n") + chunk(text_stream()) + last_chunk());
+    };
+    std::atomic<int> resumed = 0;
+    const secured server{{}, [&resumed, one_each](peer& with) {
+                             resumed += with.resumed() ? 1 : 0;
+                             one_each(with);
+                         }};
+    threads on{4};
+    const auto client = model::make_client(on.io(), server.options());
+    std::atomic<int> answered = 0;
+    ask_from_many(on, *client, 16, 6, answered);
+    CHECK(answered == 16 * 6);
+    CHECK(resumed > 0);
 }
 
 TEST_CASE("reload: from then on the new key is sent; degraded says what is wrong until it is not")
