@@ -11,8 +11,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <algorithm>
-
 namespace agentd::model {
 namespace {
 
@@ -94,13 +92,6 @@ aio::awaitable<base::result<>> receive(traffic& t)
 }
 
 } // namespace
-
-std::string_view reply_head::field(std::string_view name) const
-{
-    const auto found = std::ranges::find(
-        fields, name, [](const auto& entry) -> std::string_view { return entry.first; });
-    return found == fields.end() ? std::string_view{} : std::string_view{found->second};
-}
 
 aio::awaitable<exchange_end> exchange(connection& over, std::span<const std::string_view> slices,
     reply_taker& into, const deadlines& limit)

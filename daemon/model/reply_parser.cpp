@@ -51,6 +51,13 @@ base::error bad_http(std::string_view why)
 
 } // namespace
 
+std::string_view reply_head::field(std::string_view name) const
+{
+    const auto found = std::ranges::find(
+        fields, name, [](const auto& entry) -> std::string_view { return entry.first; });
+    return found == fields.end() ? std::string_view{} : std::string_view{found->second};
+}
+
 struct reply_parser::state {
     state() { start(); }
 
@@ -96,7 +103,9 @@ base::result<> reply_parser::take(std::size_t count, reply_taker& into)
         error_code failed;
         const auto used = s.http_->put(s.in.data(), failed);
         s.in.consume(used);
-        if (failed && failed != http::error::need_more && failed != http::error::need_buffer)
+        const bool bad =
+            failed && failed != http::error::need_more && failed != http::error::need_buffer;
+        if (bad && !s.head_told)
             return std::unexpected(bad_http(failed.message()));
         if (s.http_->is_header_done() && s.is_interim()) {
             if (s.http_->get().result_int() == 101 || ++s.interim > limits::interim_replies)
@@ -112,6 +121,8 @@ base::result<> reply_parser::take(std::size_t count, reply_taker& into)
         const std::size_t emitted = s.piece.size() - body.size;
         if (emitted != 0 && !s.enough)
             s.enough = !into.on_body({s.piece.data(), emitted});
+        if (bad) // what was right before it has been told
+            return std::unexpected(bad_http(failed.message()));
         if (failed == http::error::need_more || (used == 0 && emitted == 0))
             break;
     }

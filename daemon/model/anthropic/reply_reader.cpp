@@ -102,7 +102,7 @@ std::expected<reply, attempt_failure> reply_reader::result(const exchange_end& e
     if (!taken)
         return std::unexpected(std::move(taken.error()));
     reply made = to_reply(std::move(*taken));
-    made.request_id = head_.field("request-id");
+    made.request_id = base::one_line(head_.field("request-id"), shown_bytes);
     if (first_content_ && end.sent_at)
         made.first_token = std::max(std::chrono::milliseconds{0},
             std::chrono::duration_cast<std::chrono::milliseconds>(*first_content_ - *end.sent_at));
@@ -139,7 +139,7 @@ attempt_failure reply_reader::fail(kind what, std::string type, std::string text
     failed.what = what;
     failed.told.type = std::move(type);
     failed.told.message = std::move(text);
-    failed.told.request_id = head_.field("request-id");
+    failed.told.request_id = base::one_line(head_.field("request-id"), shown_bytes);
     return failed;
 }
 
