@@ -1,17 +1,15 @@
 // The limits of a server as all sessions see them, through real sockets: who waits, how long,
-// who does not, and that 500 who met a limit do not come back together.
+// and who does not. Many at once: herd_test.cpp.
 #include "aio/task_group.hpp"
 #include "base/clock.hpp"
 #include "base/limits.hpp"
-#include "tests/daemon/model/asked.hpp"
+#include "tests/daemon/model/ear.hpp"
 #include "tests/support/run_coro.hpp"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <condition_variable>
-#include <mutex>
+#include <atomic>
 
 using namespace agentd::testing;
 using namespace agentd;
@@ -21,50 +19,11 @@ namespace {
 
 const std::string fine = streamed(text_stream());
 
-// Hears what one request tells.
-class ear final : public model::progress {
-public:
-    void on_text(std::int64_t, std::size_t, std::string_view) override {}
-    void on_retry(
-        std::int64_t attempt, const model::failure& why, std::chrono::milliseconds delay) override
-    {
-        retries.push_back({attempt, why, delay});
-    }
-    void on_fallback(std::string_view, std::string_view, const model::failure&) override {}
-
-    struct retry {
-        std::int64_t attempt;
-        model::failure why;
-        std::chrono::milliseconds delay;
-    };
-    std::vector<retry> retries;
-};
-
-struct one_ask {
-    ear heard;
-    bool ended = false;
-    model::outcome outcome;
-};
-
-aio::awaitable<> ask_as(model::client& client, std::string model, one_ask& into)
-{
-    auto what = simple_request();
-    what.model = std::move(model);
-    auto got = co_await client.ask(std::move(what), into.heard);
-    into.outcome = std::move(got);
-    into.ended = true;
-}
-
 // Until it has told of a wait, or has ended.
 aio::awaitable<> until_told(const one_ask& asks)
 {
     while (asks.heard.retries.empty() && !asks.ended)
         co_await aio::sleep_for(2ms);
-}
-
-std::string rfc3339_in(std::chrono::milliseconds span)
-{
-    return base::to_rfc3339(base::wall_now() + span);
 }
 
 // 429 for one model, what is fine for the others.
@@ -222,83 +181,4 @@ TEST_CASE("limits: a refused credential ends also those who wait for the limit")
     for (const auto& one : all)
         CHECK(one.outcome.error().type == "authentication_error");
     CHECK(server.requests().size() < 1 + all.size());
-}
-
-namespace {
-
-constexpr std::size_t crowd = 500;
-
-// Lets all first requests arrive before it answers one of them; notes when each comes again.
-class stampede {
-public:
-    void operator()(peer& with)
-    {
-        for (auto request = with.read_request(); !request.empty(); request = with.read_request())
-            with.send(arrived() ? fine : api_error(429, "rate_limit_error", "retry-after: 1\r\n"));
-    }
-
-    std::vector<base::mono_time> again; // in order
-    base::mono_time refused{};          // the first answer went out no sooner
-
-private:
-    bool arrived()
-    {
-        std::unique_lock lock{guard_};
-        if (++count_ > crowd) {
-            again.push_back(base::mono_now());
-            return true;
-        }
-        if (count_ == crowd) {
-            refused = base::mono_now();
-            all_here_.notify_all();
-        }
-        all_here_.wait(lock, [this] { return count_ >= crowd; });
-        return false;
-    }
-
-    std::mutex guard_;
-    std::condition_variable all_here_;
-    std::size_t count_ = 0;
-};
-
-aio::awaitable<> ask_all_at_once(aio::executor io, model::options with, std::vector<one_ask>& all)
-{
-    const auto client = model::make_client(io, std::move(with));
-    aio::task_group group{io};
-    for (auto& one : all)
-        group.spawn("asker", ask_as(*client, "m", one));
-    co_await group.join();
-}
-
-} // namespace
-
-TEST_CASE("timed: 500 who met a limit at once come back one after another, none too early")
-{
-    stampede server_side;
-    std::vector<one_ask> all(crowd);
-    {
-        const byte_server server{{[&server_side](peer& with) { server_side(with); }}};
-        auto with = options_for(server);
-        with.retry_attempts = 0;
-        with.limits.connect = 60s;
-        with.limits.first_byte = 60s;
-        run_coro([&](aio::executor io) { return ask_all_at_once(io, with, all); }, 120s);
-    }
-    for (const auto& one : all)
-        REQUIRE(one.outcome.has_value());
-    const auto& again = server_side.again;
-    REQUIRE(again.size() == crowd);
-    CHECK(again.front() >= server_side.refused + 1s);
-    // Paced as the line has it: without it all would come within the jitter of a tenth of 1 s.
-    const auto span = again.back() - again.front();
-    CHECK(span >= limits::rate_gate_spacing * (crowd / 2));
-    std::size_t most = 0;
-    for (auto from = again.begin(); from != again.end(); ++from) {
-        const auto to = std::upper_bound(from, again.end(), *from + 250ms);
-        most = std::max(most, static_cast<std::size_t>(to - from));
-    }
-    MESSAGE("came back within ",
-        std::chrono::duration_cast<std::chrono::milliseconds>(span).count(), " ms, at most ", most,
-        " in 250 ms");
-    CHECK(most <= crowd / 5);
 }
