@@ -31,6 +31,13 @@ std::int64_t next_seq(connection& db, const base::session_id& id, base::wall_tim
     return counted.integer(0);
 }
 
+std::int64_t first_seq_of(connection& db, const base::session_id& id, std::int64_t epoch)
+{
+    auto found = db.prepare("SELECT first_seq FROM epochs WHERE session = ? AND number = ?");
+    found.bind(id.str()).bind(epoch);
+    return found.next() ? found.integer(0) : 0;
+}
+
 } // namespace
 
 std::int64_t append(connection& db, const base::session_id& id, const row& what)
@@ -82,10 +89,11 @@ void end_at(connection& db, const base::session_id& id, std::int64_t seq, std::i
 
 std::vector<row> history(connection& db, const base::session_id& id, std::int64_t epoch)
 {
-    auto found = db.prepare(
-        "SELECT seq, epoch, task, created_at, role, content, answered FROM messages "
-        "WHERE session = ? AND epoch <= ? AND (end_epoch IS NULL OR end_epoch > ?) ORDER BY seq");
-    found.bind(id.str()).bind(epoch).bind(epoch);
+    auto found =
+        db.prepare("SELECT seq, epoch, task, created_at, role, content, answered FROM messages "
+                   "WHERE session = ? AND epoch <= ? AND (end_epoch IS NULL OR end_epoch > ?) "
+                   "AND seq >= ? ORDER BY seq");
+    found.bind(id.str()).bind(epoch).bind(epoch).bind(first_seq_of(db, id, epoch));
     std::vector<row> rows;
     while (found.next())
         rows.push_back({read(found), found.integer(6) != 0});
@@ -106,23 +114,25 @@ std::vector<proto::api::message> list(
 
 void insert_epoch(connection& db, const base::session_id& id, const epoch& what)
 {
-    db.prepare("INSERT INTO epochs (session, number, model, system, tools) VALUES (?,?,?,?,?)")
+    db.prepare("INSERT INTO epochs (session, number, model, system, tools, first_seq) "
+               "VALUES (?,?,?,?,?,?)")
         .bind(id.str())
         .bind(what.number)
         .bind(what.model)
         .bind(what.system)
         .bind(what.tools)
+        .bind(what.first_seq)
         .run();
 }
 
 std::optional<epoch> find_epoch(connection& db, const base::session_id& id, std::int64_t number)
 {
-    auto found =
-        db.prepare("SELECT model, system, tools FROM epochs WHERE session = ? AND number = ?");
+    auto found = db.prepare(
+        "SELECT model, system, tools, first_seq FROM epochs WHERE session = ? AND number = ?");
     found.bind(id.str()).bind(number);
     if (!found.next())
         return std::nullopt;
-    return epoch{number, found.text(0), found.text(1), found.text(2)};
+    return epoch{number, found.text(0), found.text(1), found.text(2), found.integer(3)};
 }
 
 } // namespace agentd::store::messages

@@ -1,6 +1,7 @@
 // The tables of messages and epochs: each session's history, as bytes that are encoded once.
 // An epoch is a stretch of history with one model, system prompt and tool set; the history of
-// epoch E are the messages that began in E or before and had not ended by then.
+// epoch E are the messages that began in E or before, had not ended by then and were not
+// summarised before.
 // On the store's threads, inside a transaction.
 #pragma once
 
@@ -19,6 +20,8 @@ struct epoch {
     std::string model;
     std::string system; // encoded JSON array, sent unchanged
     std::string tools;  // encoded JSON array, sent unchanged
+    // Messages before it are no part of the epoch. 0: all are.
+    std::int64_t first_seq = 0;
 };
 
 // Appends with the next seq of the session, which it returns; counts it in the session.
@@ -28,7 +31,7 @@ struct epoch {
 void rewrite(connection& db, const base::session_id& id, std::int64_t seq, std::string_view content,
     const base::task_id& task);
 void mark_answered(connection& db, const base::session_id& id, std::int64_t seq);
-// The message belongs to no epoch from `epoch` on (a refused one; what was summarised).
+// The message belongs to no epoch from `epoch` on (a refused one).
 void end_at(connection& db, const base::session_id& id, std::int64_t seq, std::int64_t epoch);
 
 // What a request of that epoch is made of, in order.

@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
 #include "store/schema_v1.hpp"
+#include "store/schema_v2.hpp"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -17,7 +18,7 @@ namespace {
 
 constexpr std::int64_t application_id = 0x61676e74; // "agnt"
 
-constexpr step all_steps[] = {v1};
+constexpr step all_steps[] = {v1, v2};
 
 // A whole, consistent copy under another name; complete or not there. VACUUM INTO accepts an
 // empty file, which is made here so that its mode is ours.

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view columns =
     "id, owner_uid, state, model, epoch, messages, input, output, cache_read, cache_write, "
-    "cost_usd, created_at, updated_at, made_workdir, workdir";
+    "cost_usd, created_at, updated_at, made_workdir, workdir, context_tokens";
 
 row read(const statement& from)
 {
@@ -28,6 +28,7 @@ row read(const statement& from)
     out.shown.updated_at = from.time(12);
     out.made_workdir = from.integer(13) != 0;
     out.shown.workdir = from.text(14);
+    out.context_tokens = from.integer(15);
     return out;
 }
 
@@ -139,6 +140,14 @@ void add_usage(
         "updated_at = ? WHERE id = ?");
     bind_usage(change, more);
     change.bind(cost_usd).bind(base::wall_now()).bind(id.str()).run();
+}
+
+void set_context(connection& db, const base::session_id& id, std::int64_t tokens)
+{
+    db.prepare("UPDATE sessions SET context_tokens = ? WHERE id = ?")
+        .bind(tokens)
+        .bind(id.str())
+        .run();
 }
 
 void remove(connection& db, const base::session_id& id)

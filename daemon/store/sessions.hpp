@@ -10,6 +10,8 @@ struct row {
     proto::api::session shown;
     std::uint32_t owner_uid = 0;
     bool made_workdir = false; // the folder is ours to delete
+    // Tokens of the conversation as its last complete reply has counted them; 0: not known.
+    std::int64_t context_tokens = 0;
 };
 
 struct filter {
@@ -30,6 +32,7 @@ void set_model(
     connection& db, const base::session_id& id, std::string_view model, std::int64_t epoch);
 void add_usage(
     connection& db, const base::session_id& id, const proto::api::usage& more, double cost_usd);
+void set_context(connection& db, const base::session_id& id, std::int64_t tokens);
 // Removes it and all that belongs to it (tasks, messages, jobs, calls, notifications); events stay.
 void remove(connection& db, const base::session_id& id);
 // Those with a task that is queued, running or waiting, or with a live job: work after a restart.

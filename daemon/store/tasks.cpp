@@ -152,6 +152,16 @@ void add_turn(connection& db, const base::task_id& id, const proto::api::usage& 
             .run();
 }
 
+void add_usage(
+    connection& db, const base::task_id& id, const proto::api::usage& used, double cost_usd)
+{
+    auto change = db.prepare(
+        "UPDATE tasks SET input = input + ?, output = output + ?, cache_read = cache_read + ?, "
+        "cache_write = cache_write + ?, cost_usd = cost_usd + ? WHERE id = ?");
+    bind_usage(change, used);
+    change.bind(cost_usd).bind(id.str()).run();
+}
+
 void set_elapsed(connection& db, const base::task_id& id, std::int64_t elapsed_ms)
 {
     db.prepare("UPDATE tasks SET elapsed_ms = ? WHERE id = ?")

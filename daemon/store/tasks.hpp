@@ -51,6 +51,9 @@ struct filter {
 // the result.
 void add_turn(connection& db, const base::task_id& id, const proto::api::usage& used,
     double cost_usd, std::string_view stop_reason, const std::optional<std::string>& text);
+// Of a reply that is no turn of its own (a summary of the conversation).
+void add_usage(
+    connection& db, const base::task_id& id, const proto::api::usage& used, double cost_usd);
 void set_elapsed(connection& db, const base::task_id& id, std::int64_t elapsed_ms);
 void set_unclean_ends(connection& db, const base::task_id& id, std::int64_t ends);
 

@@ -73,6 +73,32 @@ TEST_CASE("messages: an unanswered one can be rewritten, an answered one is froz
     CHECK(messages::history(*db, session, 1)[0].shown.content == "[1,2]");
 }
 
+TEST_CASE("messages: what was summarised is no part of the new epoch, and stays one of the old")
+{
+    tables db;
+    add_session(db);
+    messages::epoch first;
+    first.model = "m";
+    messages::insert_epoch(*db, session, first);
+    for (const char* role : {"user", "assistant"})
+        CHECK(messages::append(*db, session, message(role, "[1]")) > 0);
+    messages::epoch second = first;
+    second.number = 2;
+    second.first_seq = 3;
+    messages::insert_epoch(*db, session, second);
+    CHECK(messages::append(*db, session, message("user", "[2]", 2)) == 3);
+    // Another model later: the same conversation from the same message on.
+    auto third = *messages::find_epoch(*db, session, 2);
+    CHECK(third.first_seq == 3);
+    third.number = 3;
+    messages::insert_epoch(*db, session, third);
+    CHECK(messages::append(*db, session, message("assistant", "[3]", 3)) == 4);
+    CHECK(seqs(messages::history(*db, session, 1)) == std::vector<std::int64_t>{1, 2});
+    CHECK(seqs(messages::history(*db, session, 2)) == std::vector<std::int64_t>{3});
+    CHECK(seqs(messages::history(*db, session, 3)) == std::vector<std::int64_t>{3, 4});
+    CHECK(messages::list(*db, session, 0, 10).size() == 4);
+}
+
 TEST_CASE("messages: an epoch's history leaves out what ended before and what came after")
 {
     tables db;

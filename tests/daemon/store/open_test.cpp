@@ -209,5 +209,36 @@ TEST_CASE("schema: an older version goes forward after a backup, or stays as it 
     CHECK(backup.number("SELECT count(*) FROM sqlite_schema WHERE name = 'b'") == 0);
 }
 
+TEST_CASE("schema: a session of the first version goes on with all of its messages")
+{
+    const temp_folder folder;
+    std::filesystem::create_directory(folder.state());
+    const auto file = folder.state() + "/agentd.db";
+    std::ofstream{file}.close();
+    {
+        store::sqlite_connection db{file, store::sqlite_connection::role::writes};
+        REQUIRE(store::schema::migrate(db, file, store::schema::steps().first(1)).has_value());
+        db.execute("INSERT INTO sessions (id, owner_uid, state, model, epoch, messages, input, "
+                   "output, cache_read, cache_write, cost_usd, created_at, updated_at, "
+                   "made_workdir, workdir) VALUES ('s_old', 1, 0, 'm', 1, 1, 1, 1, 1, 1, 0, 1, 1, "
+                   "0, '/')");
+        db.execute("INSERT INTO epochs (session, number, model, system, tools) "
+                   "VALUES ('s_old', 1, 'm', '', '')");
+        db.execute("INSERT INTO messages (session, seq, epoch, answered, task, created_at, role, "
+                   "content) VALUES ('s_old', 1, 1, 1, 't_old', 1, 'user', '[]')");
+    }
+    test_store db{folder.state()};
+    db.run([&db](aio::executor) -> aio::awaitable<> {
+        auto look = [](store::connection& c) {
+            const base::session_id id{"s_old"};
+            return store::sessions::find(c, id)->context_tokens == 0 &&
+                store::messages::find_epoch(c, id, 1)->first_seq == 0 &&
+                store::messages::history(c, id, 1).size() == 1;
+        };
+        const auto whole = co_await db->read(look);
+        CHECK(whole.value_or(false));
+    });
+}
+
 } // namespace
 } // namespace agentd::testing
