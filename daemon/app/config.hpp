@@ -60,6 +60,7 @@ struct config {
         std::vector<std::string> fallback;
         std::map<std::string, app::price> price;
         std::int64_t context_window = 0; // 0: what is known of the model
+        double compact_at = 0.85;        // share of it; 0: never
     } model;
     struct {
         std::int64_t running_tasks = limits::running_tasks;

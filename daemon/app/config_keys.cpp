@@ -145,6 +145,7 @@ void visit_model(config& all, key_visitor& by)
     by.integer(s, "retry_attempts", m.retry_attempts, -1, 1000);
     by.texts(s, "fallback", m.fallback, filled);
     by.integer(s, "context_window", m.context_window, 0, 100 * million);
+    by.number(s, "compact_at", m.compact_at, 0, 1);
     by.prices(s, "price", m.price);
 }
 

@@ -25,6 +25,8 @@ session::settings session_settings(const config& all, const startup& from)
     session::settings out;
     out.model = all.model.name;
     out.max_tokens = all.model.max_tokens;
+    out.context_window = all.model.context_window;
+    out.compact_at = all.model.compact_at;
     for (const auto& [model, p] : all.model.price)
         out.prices.emplace(model, session::price{p.input, p.output, p.cache_read, p.cache_write});
     out.wake_window = all.wake_window;

@@ -45,8 +45,13 @@ std::vector<action> agent_loop::on(const event& what)
 std::vector<action> agent_loop::react(const happened::begun& b)
 {
     assert(at_ == at::fresh);
+    spent_ = b.spent;
     if (b.paused)
         return ask({.nudge = {}, .continuation = true});
+    cut_in_a_row_ = b.cut ? 1 : 0;
+    nudged_empty_ = b.empty;
+    if (b.cut || b.empty)
+        return ask({.nudge = std::string{go_on}});
     return b.done ? done() : ask();
 }
 

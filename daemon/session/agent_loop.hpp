@@ -34,8 +34,12 @@ namespace happened {
 
 // The task is running; it may have been interrupted by a restart.
 struct begun {
-    bool done = false;   // the model has had its say and nothing is new
-    bool paused = false; // its last reply was a pause_turn
+    // Of its last reply, when that was all: see reply. None of them: a request is due.
+    bool done = false; // the model has had its say and nothing is new
+    bool paused = false;
+    bool cut = false;
+    bool empty = false;
+    std::string spent; // which budget is used up already; empty: none
 };
 // A complete reply is stored. Exactly one of the first five, or none: the model is done.
 struct reply {

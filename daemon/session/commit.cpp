@@ -3,6 +3,8 @@
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <fmt/format.h>
+
 namespace agentd::session {
 
 store::durability durability_of(store::step name)
@@ -17,10 +19,12 @@ store::durability durability_of(store::step name)
     }
 }
 
-void throw_if_closed(const base::error& why)
+void throw_if_hopeless(const base::error& why, std::string_view what, int& tries)
 {
     if (why.is(store::errc::closed))
         throw boost::system::system_error{boost::asio::error::operation_aborted};
+    if (why.is(store::errc::failed) && ++tries >= limits::broken_step_tries)
+        throw broken_step{fmt::format("cannot {}: {}", what, why.text)};
 }
 
 } // namespace agentd::session

@@ -8,27 +8,37 @@
 #include "session/environment.hpp"
 #include "store/store.hpp"
 
+#include <stdexcept>
 #include <utility>
 
 namespace agentd::session {
 
+// A step that the database refuses for what it is, not for the state of the disk: a bug. It is
+// undone; whoever owns the task ends it. Thrown by commit() and commit_read().
+class broken_step : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 // What each step was promised to survive (DESIGN §9).
 [[nodiscard]] store::durability durability_of(store::step name);
-// A closed store is the end of the daemon: throws operation_aborted.
-void throw_if_closed(const base::error& why);
+// A closed store is the end of the daemon: throws operation_aborted. A step that was refused
+// for the `tries`th time, limits::broken_step_tries of them being enough, throws broken_step.
+void throw_if_hopeless(const base::error& why, std::string_view what, int& tries);
 
 // The value of `work`, once it is committed. While the store fails it is tried again, with
-// pauses; only a store that is shutting down ends this, by throwing operation_aborted.
+// pauses; only a store that is shutting down ends this, by throwing operation_aborted, or a
+// step that breaks a rule of the database, by throwing broken_step.
 // `work` may run several times and must not change what it captured.
 template <class Work>
 aio::awaitable<typename store::work_result<Work>::value_type> commit(
     environment& shared, store::step name, Work work)
 {
-    for (;;) {
+    for (int tries = 0;;) {
         auto done = co_await shared.db.write(name, durability_of(name), work);
         if (done)
             co_return *std::move(done);
-        throw_if_closed(done.error());
+        throw_if_hopeless(done.error(), to_string(name), tries);
         log::warning("store.retry", {}, "cannot {}: {}", to_string(name), done.error().text);
         co_await aio::sleep_for(limits::store_retry);
     }
@@ -39,11 +49,11 @@ template <class Work>
 aio::awaitable<typename store::work_result<Work>::value_type> commit_read(
     environment& shared, Work work)
 {
-    for (;;) {
+    for (int tries = 0;;) {
         auto found = co_await shared.db.read(work);
         if (found)
             co_return *std::move(found);
-        throw_if_closed(found.error());
+        throw_if_hopeless(found.error(), "read", tries);
         log::warning("store.retry", {}, "cannot read: {}", found.error().text);
         co_await aio::sleep_for(limits::store_retry);
     }

@@ -51,6 +51,8 @@ struct price {
 struct settings {
     std::string model;
     std::int64_t max_tokens = 16'000;
+    std::int64_t context_window = 0;     // tokens; 0: what is known of the model
+    double compact_at = 0.85;            // share of it that is too full to go on; 0: never
     std::map<std::string, price> prices; // by model; without one there is no cost and no budget
     std::chrono::milliseconds wake_window = limits::wake_window;
     std::int64_t max_turns = limits::max_turns;

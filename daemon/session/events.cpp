@@ -79,6 +79,25 @@ event session_deleted(const base::session_id& id)
     return about("session.deleted", id);
 }
 
+event session_compacted(const proto::api::task& by, const compacted& what)
+{
+    return with(about("session.compacted", by), [&what](object_writer& body) {
+        body.member("from_epoch", what.from_epoch).member("epoch", what.epoch);
+        body.member("turn", what.turn).member("reason", what.reason).member("form", what.form);
+        body.member("tokens_before", what.tokens_before);
+        body.member("summary_tokens", what.summary_tokens);
+    });
+}
+
+event session_compaction_failed(const proto::api::task& by, std::int64_t turn,
+    std::string_view reason, std::size_t failures, bool gave_up)
+{
+    return with(about("session.compaction_failed", by), [=](object_writer& body) {
+        body.member("turn", turn).member("reason", reason);
+        body.member("failures", failures).member("gave_up", gave_up);
+    });
+}
+
 event task_submitted(const proto::api::task& what)
 {
     return with(about("task.submitted", what), [&what](object_writer& body) {
@@ -127,22 +146,29 @@ event message_received(const proto::api::task& to, std::int64_t notification)
         [notification](object_writer& body) { body.member("notification", notification); });
 }
 
-event turn_started(const proto::api::task& what, std::int64_t turn)
+event turn_started(const proto::api::task& what, std::int64_t turn, purpose why)
 {
-    return with(
-        about("turn.started", what), [turn](object_writer& body) { body.member("turn", turn); });
+    return with(about("turn.started", what), [turn, why](object_writer& body) {
+        body.member("turn", turn);
+        if (why == purpose::compaction)
+            body.member("compaction", true);
+    });
 }
 
-event turn_finished(const proto::api::task& what, std::int64_t turn, const model::reply& reply)
+event turn_finished(const proto::api::task& what, std::int64_t turn, const model::reply& reply,
+    double cost_usd, purpose why)
 {
-    return with(about("turn.finished", what), [turn, &reply](object_writer& body) {
+    return with(about("turn.finished", what), [=, &reply](object_writer& body) {
         body.member("turn", turn).member("stop_reason", to_string(reply.stop));
+        if (why == purpose::compaction)
+            body.member("compaction", true);
         body.member("model", reply.model).member("attempts", reply.attempts);
         if (reply.first_token)
             body.member("first_token_ms", reply.first_token->count());
         if (!reply.request_id.empty())
             body.member("request_id", reply.request_id);
-        write_usage(body, reply.usage);
+        write_usage(body, model::billed_usage(reply));
+        body.member("cost_usd", cost_usd);
     });
 }
 

@@ -17,6 +17,19 @@ using proto::api::event;
 
 [[nodiscard]] event session_created(const proto::api::session& what);
 [[nodiscard]] event session_deleted(const base::session_id& id);
+// The conversation goes on in a new epoch, with a summary of the one before.
+struct compacted {
+    std::int64_t from_epoch = 0, epoch = 0;
+    std::int64_t turn = 0;           // the one that it was done for
+    std::int64_t tokens_before = 0;  // partly an estimate
+    std::int64_t summary_tokens = 0; // 0: the server does not count
+    std::string_view reason;         // window, too_long
+    std::string_view form;           // summary, digest
+};
+[[nodiscard]] event session_compacted(const proto::api::task& by, const compacted& what);
+// It stays as it is; `gave_up`: it is not tried again in this task.
+[[nodiscard]] event session_compaction_failed(const proto::api::task& by, std::int64_t turn,
+    std::string_view reason, std::size_t failures, bool gave_up);
 
 [[nodiscard]] event task_submitted(const proto::api::task& what);
 [[nodiscard]] event task_started(const proto::api::task& what);
@@ -26,9 +39,12 @@ using proto::api::event;
 [[nodiscard]] event task_finished(const proto::api::task& what);
 [[nodiscard]] event message_received(const proto::api::task& to, std::int64_t notification);
 
-[[nodiscard]] event turn_started(const proto::api::task& what, std::int64_t turn);
-[[nodiscard]] event turn_finished(
-    const proto::api::task& what, std::int64_t turn, const model::reply& reply);
+// What a request is for: a turn, or a summary of the conversation before that turn.
+enum class purpose { turn, compaction };
+[[nodiscard]] event turn_started(
+    const proto::api::task& what, std::int64_t turn, purpose why = purpose::turn);
+[[nodiscard]] event turn_finished(const proto::api::task& what, std::int64_t turn,
+    const model::reply& reply, double cost_usd, purpose why = purpose::turn);
 [[nodiscard]] event model_text(
     const proto::api::task& what, std::int64_t turn, std::size_t block, std::string_view text);
 [[nodiscard]] event model_retry(const proto::api::task& what, std::int64_t turn,

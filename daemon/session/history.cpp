@@ -1,7 +1,9 @@
 #include "session/history.hpp"
 
 #include "proto/messages/encode.hpp"
+#include "proto/messages/thinking.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -34,23 +36,37 @@ history::history(store::messages::epoch epoch, std::vector<store::messages::row>
             pending_seq_ = row.shown.seq;
         } else {
             append(row.shown.role, row.shown.content);
+            row.shown.content = {}; // a long history is not held twice, not even while it is read
         }
     }
+}
+
+std::string_view history::entry::content() const
+{
+    // {"role":"user","content":[...]}
+    const std::string_view all{*encoded};
+    const auto from = all.find('[');
+    return all.substr(from, all.size() - from - 1);
 }
 
 void history::append(std::string_view role, std::string_view content)
 {
     if (content.size() <= 2) // "[]": a reply with nothing to keep
         return;
-    if (messages_.empty() || messages_.back().role != role)
-        messages_.push_back({std::string{role}, std::string{content}, nullptr});
+    const bool by_user = role == "user";
+    if (messages_.empty() || messages_.back().by_user != by_user)
+        messages_.push_back({by_user, shared(wire::message(role, content))});
     else
-        messages_.back().content = joined(messages_.back().content, content);
-    auto& last = messages_.back();
-    last.encoded = shared(wire::message(last.role, last.content));
+        messages_.back().encoded =
+            shared(wire::message(role, joined(messages_.back().content(), content)));
 }
 
 model::request history::request(std::int64_t max_tokens) const
+{
+    return request_ending(pending_, max_tokens);
+}
+
+model::request history::request_ending(std::string_view last, std::int64_t max_tokens) const
 {
     model::request all;
     all.model = epoch_.model;
@@ -60,13 +76,33 @@ model::request history::request(std::int64_t max_tokens) const
     all.messages.reserve(messages_.size() + 1);
     for (const auto& message : messages_)
         all.messages.push_back(message.encoded);
-    if (pending_.empty())
+    if (last.empty())
         return all;
-    if (!messages_.empty() && messages_.back().role == "user")
-        all.messages.back() =
-            shared(wire::user_message(joined(messages_.back().content, pending_)));
+    if (!messages_.empty() && messages_.back().by_user)
+        all.messages.back() = shared(wire::user_message(joined(messages_.back().content(), last)));
     else
-        all.messages.push_back(shared(wire::user_message(pending_)));
+        all.messages.push_back(shared(wire::user_message(last)));
+    return all;
+}
+
+std::size_t history::size() const
+{
+    std::size_t bytes = system_->size() + tools_->size() + pending_.size();
+    for (const auto& message : messages_)
+        bytes += message.encoded->size();
+    return bytes;
+}
+
+bool history::has_reply() const
+{
+    return std::ranges::any_of(messages_, [](const entry& one) { return !one.by_user; });
+}
+
+std::vector<model::bytes> history::messages() const
+{
+    std::vector<model::bytes> all;
+    for (const auto& message : messages_)
+        all.push_back(message.encoded);
     return all;
 }
 
@@ -77,8 +113,12 @@ void history::add_results(std::span<const std::string> blocks)
 
 base::result<> history::add_background(std::string_view element)
 {
-    if (!pending_.empty() && wire::has_tool_result(pending_)) {
-        auto extended = wire::add_to_last_tool_result(pending_, wire::text_block(element));
+    const auto before = std::exchange(background_, wire::text_block(element));
+    const auto at = before.empty() ? std::string::npos : pending_.rfind(before);
+    if (at != std::string::npos) {
+        pending_.replace(at, before.size(), background_);
+    } else if (!pending_.empty() && wire::has_tool_result(pending_)) {
+        auto extended = wire::add_to_last_tool_result(pending_, background_);
         if (!extended)
             return std::unexpected(std::move(extended.error()));
         pending_ = std::move(*extended);
@@ -86,6 +126,30 @@ base::result<> history::add_background(std::string_view element)
         add_text(element);
     }
     return {};
+}
+
+// Quotes are escaped inside of strings: the bytes of a whole block are found as one only.
+bool history::knows_background(std::string_view element)
+{
+    auto block = wire::text_block(element);
+    if (pending_.rfind(block) == std::string::npos)
+        return false;
+    background_ = std::move(block);
+    return true;
+}
+
+std::string history::pending_without_background() const
+{
+    auto rest = pending_;
+    const auto at = background_.empty() ? std::string::npos : rest.rfind(background_);
+    if (at == std::string::npos)
+        return rest;
+    rest.erase(at, background_.size());
+    if (rest[at - 1] == ',')
+        rest.erase(at - 1, 1);
+    else if (rest[at] == ',')
+        rest.erase(at, 1);
+    return rest == "[]" ? std::string{} : rest;
 }
 
 void history::add_text(std::string_view text)
@@ -98,26 +162,44 @@ void history::answered(std::string reply)
 {
     if (!pending_.empty())
         append("user", std::exchange(pending_, {}));
+    background_.clear();
     pending_seq_ = 0;
     append("assistant", reply);
 }
 
-void history::drop_pending()
+void history::drop_thinking()
 {
-    pending_.clear();
-    pending_seq_ = 0;
+    for (auto& entry : std::exchange(messages_, {})) {
+        const bool joins = !messages_.empty() && messages_.back().by_user == entry.by_user;
+        if (entry.by_user && !joins) {
+            messages_.push_back(std::move(entry)); // the same bytes, shared
+            continue;
+        }
+        auto rest = entry.by_user ? std::string{entry.content()}
+                                  : wire::without_thinking(entry.content()).value_or("");
+        append(entry.by_user ? "user" : "assistant", rest);
+    }
+}
+
+void history::begin_epoch(store::messages::epoch next, std::string first, std::int64_t seq)
+{
+    epoch_ = std::move(next);
+    messages_.clear();
+    pending_ = std::move(first);
+    background_.clear();
+    pending_seq_ = seq;
 }
 
 std::vector<std::string> history::asked_calls() const
 {
-    if (messages_.empty() || messages_.back().role != "assistant")
+    if (messages_.empty() || messages_.back().by_user)
         return {};
-    return wire::tool_use_ids(messages_.back().content).value_or(std::vector<std::string>{});
+    return wire::tool_use_ids(messages_.back().content()).value_or(std::vector<std::string>{});
 }
 
 bool history::ends_with_assistant() const
 {
-    return pending_.empty() && !messages_.empty() && messages_.back().role == "assistant";
+    return pending_.empty() && !messages_.empty() && !messages_.back().by_user;
 }
 
 } // namespace agentd::session

@@ -22,6 +22,15 @@ public:
 
     // The bytes of a request with everything there is, the message being put together included.
     [[nodiscard]] model::request request(std::int64_t max_tokens) const;
+    // The same with `last` in its place: the content of the last user message.
+    [[nodiscard]] model::request request_ending(
+        std::string_view last, std::int64_t max_tokens) const;
+    // Bytes of a request with everything there is.
+    [[nodiscard]] std::size_t size() const;
+    // False: no complete reply is in it yet.
+    [[nodiscard]] bool has_reply() const;
+    // The encoded messages, without the one being put together.
+    [[nodiscard]] std::vector<model::bytes> messages() const;
 
     // --- the user message being put together; its content is an encoded array, "" when empty
     [[nodiscard]] const std::string& pending() const { return pending_; }
@@ -29,18 +38,26 @@ public:
     void stored_as(std::int64_t seq) { pending_seq_ = seq; }
     // The results of the last reply's calls, in order; first in their message.
     void add_results(std::span<const std::string> blocks);
-    // The element of background results: inside the last tool_result if there is one.
+    // The element of background results: inside the last tool_result if there is one; in the
+    // place of an earlier element, which it holds all of, if there is one.
     [[nodiscard]] base::result<> add_background(std::string_view element);
+    // The message was stored with this element: that is the one to be replaced. False: it has
+    // none like it.
+    bool knows_background(std::string_view element);
+    // What is being put together, without its element; "" when nothing else is in it.
+    [[nodiscard]] std::string pending_without_background() const;
     void add_text(std::string_view text);
 
     // The message being put together has its complete reply: `reply` is the assistant's encoded
     // content, "" if nothing of it can be kept. From here on it never changes.
     void answered(std::string reply);
-    // The refused message is taken out again.
-    void drop_pending();
 
     [[nodiscard]] const store::messages::epoch& epoch() const { return epoch_; }
-    void begin_epoch(store::messages::epoch next) { epoch_ = std::move(next); }
+    // Takes the thinking out of what the model has said, all other bytes staying as they are:
+    // the server does not accept it any more.
+    void drop_thinking();
+    // Begins anew: `first` is the content of the only message, to be extended, stored as `seq`.
+    void begin_epoch(store::messages::epoch next, std::string first, std::int64_t seq);
     // The ids of the calls that the last reply asked for.
     [[nodiscard]] std::vector<std::string> asked_calls() const;
     // True if the last message is the assistant's: a continuation can be asked for.
@@ -51,14 +68,17 @@ private:
     void append(std::string_view role, std::string_view content);
 
     struct entry {
-        std::string role;
-        std::string content;
-        model::bytes encoded;
+        bool by_user = true;
+        model::bytes encoded; // the one copy of it
+
+        // The array inside.
+        [[nodiscard]] std::string_view content() const;
     };
     store::messages::epoch epoch_;
     model::bytes system_, tools_;
     std::vector<entry> messages_;
     std::string pending_;
+    std::string background_; // the encoded block in pending_ that holds the element; "" for none
     std::int64_t pending_seq_ = 0;
 };
 

@@ -33,7 +33,7 @@ public:
 
     // Everything, in order of arrival.
     struct news {
-        std::vector<std::int64_t> ids;
+        std::vector<std::int64_t> ids; // of `ended`, then of `messages`
         std::vector<ended_job> ended;
         std::vector<std::string> messages;
     };

@@ -66,6 +66,14 @@ std::int64_t live_jobs::count(const base::task_id& of) const
         live_, [&of](const auto& one) { return one.second->row.shown.task_id == of; });
 }
 
+std::vector<proto::api::job> live_jobs::shown() const
+{
+    std::vector<proto::api::job> jobs;
+    for (const auto& [id, one] : live_)
+        jobs.push_back(one->row.shown);
+    return jobs;
+}
+
 void live_jobs::ask_to_end(const base::job_id& id, jobs::stopped_by who)
 {
     if (const auto found = live_.find(id); found != live_.end())
@@ -148,12 +156,22 @@ aio::awaitable<> live_jobs::run(std::shared_ptr<live> what)
         row.shown.state = job_state::running;
         row.shown.started_at = base::wall_now();
         auto begin = [row](store::connection& db) { steps::start_job(db, row, 0); };
-        co_await commit(shared_, store::step::start_job, std::move(begin));
+        try {
+            co_await commit(shared_, store::step::start_job, std::move(begin));
+        } catch (const broken_step& why) { // it runs all the same; its end is what counts
+            log::error("job.broken", {session_.str()}, "{}", why.what());
+        }
     }
     const auto outcome = co_await what->job->run();
     record_end(row, outcome);
+    std::int64_t news = 0;
     auto end = [row](store::connection& db) { return steps::finish_job(db, row); };
-    const auto news = co_await commit(shared_, store::step::finish_job, std::move(end));
+    try {
+        const auto queued = co_await commit(shared_, store::step::finish_job, std::move(end));
+        news = queued;
+    } catch (const broken_step& why) { // told as lost after the next start
+        log::error("job.broken", {session_.str()}, "{}", why.what());
+    }
     const auto& job = row.shown;
     log::info("job.finished", {session_.str(), job.task_id.str(), job.id.str()}, "job ended: {}",
         to_string(job.state));

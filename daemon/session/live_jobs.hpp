@@ -42,6 +42,8 @@ public:
 
     [[nodiscard]] std::size_t count() const { return live_.size(); }
     [[nodiscard]] std::int64_t count(const base::task_id& of) const;
+    // What runs or is queued, as far as the store knows it.
+    [[nodiscard]] std::vector<proto::api::job> shown() const;
     // Asks one / those of one task (empty: all) to end.
     void ask_to_end(const base::job_id& id, jobs::stopped_by who);
     void ask_to_end(const base::task_id& of, jobs::stopped_by who);

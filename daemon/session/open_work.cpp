@@ -10,6 +10,27 @@
 
 namespace agentd::session {
 
+namespace {
+
+bool is_told(const steps::opened_task& open)
+{
+    return std::ranges::any_of(
+        open.history, [&open](const auto& row) { return row.shown.task_id == open.task.shown.id; });
+}
+
+base::task_id last_task(const steps::opened_task& open)
+{
+    return open.history.empty() ? open.task.shown.id : open.history.back().shown.task_id;
+}
+
+context_window::rules window_rules(const settings& now)
+{
+    const auto tokens = now.context_window > 0 ? now.context_window : limits::context_window;
+    return {tokens, now.compact_at, now.max_tokens};
+}
+
+} // namespace
+
 open_work::open_work(session& owner, steps::opened_task what, scheduler::place place)
     : owner_(owner),
       shared_(owner.shared_),
@@ -17,8 +38,11 @@ open_work::open_work(session& owner, steps::opened_task what, scheduler::place p
       opened_(std::move(what)),
       task_(opened_.task),
       place_(std::move(place)),
-      history_(opened_.epoch, opened_.history),
+      prompt_told_(is_told(opened_)),
+      last_task_(last_task(opened_)),
+      history_(opened_.epoch, std::exchange(opened_.history, {})),
       loop_({task_.shown.jobs_at_end, task_.max_turns, task_.shown.turns}),
+      window_(window_rules(*settings_), opened_.session.context_tokens),
       commands_(owner.strand_, shared_.jobs, owner.id_),
       asking_(owner.strand_),
       running_calls_(owner.strand_),
@@ -41,6 +65,21 @@ aio::awaitable<> open_work::run()
 {
     log::info("task.started", {owner_.id_.str(), task_.shown.id.str()}, "task {}",
         opened_.resumed ? "goes on" : "started");
+    std::string broken;
+    try {
+        co_await work();
+    } catch (const broken_step& why) {
+        broken = why.what();
+    }
+    if (!broken.empty())
+        co_await give_up(std::move(broken));
+    owner_.inbox_.drop_messages();
+    timers_.cancel();
+    co_await timers_.join();
+}
+
+aio::awaitable<> open_work::work()
+{
     auto first = co_await prepare();
     co_await tell(std::move(first));
     while (!loop_.is_over() && !owner_.stopping_) {
@@ -53,15 +92,10 @@ aio::awaitable<> open_work::run()
                         store::connection& db) { store::tasks::set_elapsed(db, id, ms); };
         co_await commit(shared_, store::step::wait_for_jobs, std::move(keep));
     }
-    owner_.inbox_.drop_messages();
-    timers_.cancel();
-    co_await timers_.join();
 }
 
 aio::awaitable<event> open_work::prepare()
 {
-    prompt_told_ = std::ranges::any_of(
-        opened_.history, [this](const auto& row) { return row.shown.task_id == task_.shown.id; });
     if (task_.timeout_s > 0) {
         const auto left = std::chrono::seconds{task_.timeout_s} - elapsed();
         timers_.spawn("timeout", watch_time(std::max(std::chrono::milliseconds{0}, left)));
@@ -78,9 +112,9 @@ aio::awaitable<event> open_work::prepare()
         shared_.blocking, env, settings_->job_timeout});
     owner_.jobs_.begin_task({task_.shown.id, task_.shown.owner_uid, files_->fd(), env});
     receive(std::move(opened_.news));
+    take_over(std::move(opened_.carried));
     for (auto& row : opened_.calls)
         calls_.push_back({std::move(row), {}, false, {}});
-    opened_.history.clear();
     if (!calls_.empty()) {
         std::string no_reason;
         co_await refuse_open_calls(std::move(no_reason));
@@ -99,14 +133,34 @@ void open_work::receive(std::vector<steps::waiting_news> news)
     }
 }
 
+// What is added to the message goes into the same element, so that there is one in a request.
+void open_work::take_over(std::vector<steps::waiting_news> carried)
+{
+    std::vector<ended_job> ended;
+    for (const auto& one : carried)
+        if (one.ended)
+            ended.push_back(*one.ended);
+    const bool known = ended.empty() || history_.knows_background(background_results(ended));
+    if (!known) // of another version's making: it stays, and is delivered, as it is
+        std::erase_if(carried, [](const auto& one) { return one.ended.has_value(); });
+    carried_ = std::move(carried);
+}
+
 happened::begun open_work::beginning() const
 {
     happened::begun begun;
-    const bool nothing_new = prompt_told_ && owner_.inbox_.empty();
-    if (history_.ends_with_assistant() && nothing_new) {
-        begun.paused = task_.shown.stop_reason == to_string(model::stop_reason::pause_turn);
-        begun.done = !begun.paused;
-    }
+    begun.spent = spent_by({}, 0);
+    // Else it has got no reply yet, or its results or a message are there to be answered.
+    if (task_.shown.stop_reason.empty() || !history_.pending().empty() || !prompt_told_)
+        return begun;
+    const auto last = [this](model::stop_reason why) {
+        return task_.shown.stop_reason == to_string(why);
+    };
+    begun.empty = !history_.ends_with_assistant();
+    begun.paused = !begun.empty && last(model::stop_reason::pause_turn);
+    begun.cut =
+        last(model::stop_reason::max_tokens) || last(model::stop_reason::context_window_exceeded);
+    begun.done = !begun.empty && !begun.paused && !begun.cut && owner_.inbox_.empty();
     return begun;
 }
 
@@ -179,6 +233,8 @@ aio::awaitable<std::optional<event>> open_work::news_of(incoming what)
     if (const auto* window = std::get_if<report::window_over>(&what);
         window && is_current(window->step))
         co_return happened::window_over{};
+    if (const auto* broken = std::get_if<report::step_broken>(&what))
+        throw broken_step{broken->text};
     if (std::holds_alternative<report::time_over>(what))
         co_return happened::stop{failed_as("timeout", "the task's time is over")};
     co_return std::nullopt;

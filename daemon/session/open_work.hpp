@@ -1,10 +1,12 @@
 // The task that a session works on now: obeys agent_loop until the task has ended. Its steps
 // are chapters: open_work.cpp (the loop), open_work_turn.cpp (asking the model),
-// open_work_calls.cpp (its tools), open_work_end.cpp (waiting and ending).
+// open_work_compact.cpp (a summary in place of a long conversation), open_work_calls.cpp (the
+// tools), open_work_end.cpp (waiting and ending).
 // Owned by its session; on the session's strand.
 #pragma once
 
 #include "jobs/foreground.hpp"
+#include "session/context_window.hpp"
 #include "session/session.hpp"
 #include "tools/call_plan.hpp"
 #include "tools/tool.hpp"
@@ -27,6 +29,7 @@ public:
 
 private:
     // --- the loop
+    aio::awaitable<> work();
     aio::awaitable<> take(incoming what);
     // What it means for the loop; nullopt: nothing (any more).
     aio::awaitable<std::optional<event>> news_of(incoming what);
@@ -46,18 +49,51 @@ private:
     // Opens the workspace and puts together what the task begins with: its first event.
     aio::awaitable<event> prepare();
     void receive(std::vector<steps::waiting_news> news);
+    // What the message that was left unanswered carries already.
+    void take_over(std::vector<steps::waiting_news> carried);
     [[nodiscard]] happened::begun beginning() const;
 
     // --- the turn
-    // Adds what is new to the message for the next request; what it carries is in attach_.
-    base::result<> compose(const todo::ask& how);
+    // Adds what is new to the message for the next request; it is in carried_ then. The ids of
+    // what was not stored with the message before.
+    base::result<std::vector<std::int64_t>> compose(const todo::ask& how);
+    aio::awaitable<std::optional<event>> send(todo::ask how);
     aio::awaitable<> ask_model(std::uint64_t step, model::request what);
     aio::awaitable<std::optional<event>> answered(model::outcome outcome);
+    aio::awaitable<std::optional<event>> not_answered(model::failure why);
     aio::awaitable<> store_reply(model::reply reply, const std::vector<action>& next);
     [[nodiscard]] happened::reply summary_of(const model::reply& reply) const;
     void note_calls(const model::reply& reply, bool run_them);
     [[nodiscard]] std::string spent_by(const proto::api::usage& more, double cost) const;
     [[nodiscard]] double cost_of_reply(const model::reply& reply) const;
+    [[nodiscard]] double cost_of_all(const std::vector<model::billed>& what) const;
+    [[nodiscard]] double cost_of_model(const std::string& model, const model::usage& used) const;
+    // Stores and counts what was paid for although no reply came.
+    aio::awaitable<> bill(std::vector<model::billed> what);
+    // Counts a reply in memory, as its step does in the store.
+    void count(const proto::api::usage& used, double cost);
+
+    // --- a summary in place of a long conversation
+    struct compacting {
+        todo::ask then; // what was to be asked
+        context_window::need form = context_window::need::summary;
+        std::string asked; // the user message that it is asked behind
+        std::int64_t tokens_before = 0;
+        std::optional<model::failure> refused; // the server's word that it is needed
+    };
+    [[nodiscard]] context_window::need compaction_needed() const;
+    aio::awaitable<std::optional<event>> begin_compaction(
+        todo::ask then, std::optional<model::failure> refused);
+    [[nodiscard]] model::request compaction_request(const compacting& how) const;
+    // The reply to it has come, or none has.
+    aio::awaitable<std::optional<event>> compacted(model::outcome outcome);
+    aio::awaitable<> adopt(const compacting& how, steps::summary_reply made, std::string first);
+    aio::awaitable<std::optional<event>> not_compacted(
+        compacting how, std::optional<steps::summary_reply> made, std::string reason);
+    [[nodiscard]] std::string new_beginning(const model::reply& summary) const;
+    // Asks for the window's real size once that may matter; nobody waits for it.
+    void learn_window();
+    aio::awaitable<> ask_for_window(std::string model);
 
     // --- the tools
     // Starts what may start now; tools_done when nothing is left.
@@ -76,10 +112,12 @@ private:
     aio::awaitable<> watch_time(std::chrono::milliseconds left);
     aio::awaitable<> wait_for_place(std::uint64_t step);
     aio::awaitable<> fetch_news();
-    // What stands in the place of results that the model refused to read.
-    [[nodiscard]] std::string withheld_results() const;
+    // What stands in the place of a message that the model refused to read: answers to its
+    // calls, the summary that the epoch begins with.
+    [[nodiscard]] std::string replacement_of_refused() const;
     // The end of a task whose own state is broken; logged.
     std::optional<event> internal_error(std::string text);
+    aio::awaitable<> give_up(std::string text);
     [[nodiscard]] std::chrono::milliseconds elapsed() const;
 
     session& owner_;
@@ -89,11 +127,15 @@ private:
     store::tasks::row& task_; // of opened_
     scheduler::place place_;
     base::mono_time began_ = base::mono_now();
+    bool prompt_told_ = false;
+    base::task_id last_task_; // whose the last message is
     history history_;
     agent_loop loop_;
-    bool prompt_told_ = false;
-    std::vector<std::int64_t> attach_; // notifications in the message that are not stored with it
-    std::uint64_t step_ = 0;           // raised whenever what runs becomes stale
+    context_window window_;
+    bool window_asked_ = false;
+    std::optional<compacting> compacting_;
+    std::vector<steps::waiting_news> carried_; // by the message that is being put together
+    std::uint64_t step_ = 0;                   // raised whenever what runs becomes stale
 
     std::optional<tools::workspace> files_;
     jobs::foreground commands_;

@@ -112,7 +112,11 @@ aio::awaitable<> open_work::run_call(std::uint64_t step, std::size_t number)
         answer = tools::failed(fmt::format("internal error: {}", broken.what()));
     }
     co_await aio::shield();
-    co_await finish_call(number, std::move(answer), base::elapsed_since(began));
+    try {
+        co_await finish_call(number, std::move(answer), base::elapsed_since(began));
+    } catch (const broken_step& why) {
+        owner_.put(report::step_broken{why.what()});
+    }
     report::call_ended ended;
     ended.step = step;
     ended.call = number;

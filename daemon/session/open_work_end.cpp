@@ -31,6 +31,39 @@ std::optional<event> open_work::internal_error(std::string text)
         {task_state::failed, "internal", std::move(text), std::nullopt, {}}};
 }
 
+// What runs is ended, and the task with it, by as little as that takes.
+aio::awaitable<> open_work::give_up(std::string text)
+{
+    log::error("task.broken", {owner_.id_.str(), task_.shown.id.str()}, "cannot go on: {}", text);
+    const auto how = failed_as("internal", std::move(text));
+    co_await stop_running("the task has ended: internal");
+    if (task_.shown.jobs_at_end != proto::api::jobs_at_end::detach) {
+        owner_.jobs_.ask_to_end(task_.shown.id, jobs::stopped_by::task_end);
+        co_await owner_.jobs_.wait_for_end(task_.shown.id);
+    }
+    steps::abandoned end;
+    end.how = how;
+    end.pending_seq = history_.pending_seq();
+    if (prompt_told_ && end.pending_seq != 0) {
+        history_.add_text(note_about(how));
+        end.pending = history_.pending();
+    }
+    bool ended = false;
+    try {
+        auto finish = [task = task_, end](
+                          store::connection& db) { return steps::finish_task(db, task, end); };
+        co_await commit(shared_, store::step::finish_task, std::move(finish));
+        ended = true;
+    } catch (const broken_step&) {
+        log::warning("task.broken", {owner_.id_.str()}, "the note about it cannot be stored");
+    }
+    if (ended)
+        co_return;
+    auto fail = [id = owner_.id_, how](
+                    store::connection& db) { return steps::fail_next(db, id, how); };
+    co_await commit(shared_, store::step::finish_task, std::move(fail));
+}
+
 aio::awaitable<std::optional<event>> open_work::run(todo::settle)
 {
     auto check = [task = task_](store::connection& db) { return steps::settle(db, task); };
@@ -126,8 +159,8 @@ aio::awaitable<std::optional<event>> open_work::run(todo::finish how)
     end.refused = how.how.type == "refusal";
     end.epoch = history_.epoch().number;
     end.pending_seq = history_.pending_seq();
-    if (end.refused && proto::messages::has_tool_result(history_.pending()))
-        end.replacement = withheld_results();
+    if (end.refused)
+        end.replacement = replacement_of_refused();
     // What was not told of this task needs no taking back.
     if (prompt_told_ && !history_.pending().empty() && !end.refused) {
         history_.add_text(note_about(how.how));
@@ -144,8 +177,13 @@ aio::awaitable<std::optional<event>> open_work::run(todo::finish how)
     co_return std::nullopt;
 }
 
-std::string open_work::withheld_results() const
+std::string open_work::replacement_of_refused() const
 {
+    // The summary of all that was before goes on; it is the first block of its message.
+    if (history_.epoch().first_seq != 0 && history_.messages().empty())
+        return proto::messages::first_block(history_.pending());
+    if (!proto::messages::has_tool_result(history_.pending()))
+        return {};
     std::vector<std::string> results;
     for (const auto& id : history_.asked_calls())
         results.push_back(proto::messages::tool_result_block(id,

@@ -20,12 +20,15 @@ namespace wire = proto::messages;
 class watcher final : public model::progress {
 public:
     using sink = std::function<void(proto::api::event)>;
-    watcher(event_hub& hub, proto::api::task task, std::int64_t turn, sink events)
-        : hub_(hub), task_(std::move(task)), turn_(turn), events_(std::move(events))
+    // `live`: what the model says is for those who follow; a summary is not.
+    watcher(event_hub& hub, proto::api::task task, std::int64_t turn, bool live, sink events)
+        : hub_(hub), task_(std::move(task)), turn_(turn), live_(live), events_(std::move(events))
     {}
 
     void on_text(std::int64_t attempt, std::size_t index, std::string_view text) override
     {
+        if (!live_)
+            return;
         hub_.publish({task_.session_id, task_.id, task_.owner_uid, turn_, attempt, index,
             std::string{text}});
     }
@@ -43,6 +46,7 @@ private:
     event_hub& hub_;
     proto::api::task task_;
     std::int64_t turn_;
+    bool live_;
     sink events_;
 };
 
@@ -67,20 +71,29 @@ std::int64_t tokens_of(const proto::api::usage& used)
     return used.input + used.output + used.cache_read + used.cache_write;
 }
 
-proto::api::usage usage_of(const model::reply& reply)
+proto::api::usage usage_of(const model::usage& used)
 {
-    return {reply.usage.input, reply.usage.output, reply.usage.cache_read, reply.usage.cache_write};
+    return {used.input, used.output, used.cache_read, used.cache_write};
 }
 
 } // namespace
 
-base::result<> open_work::compose(const todo::ask& how)
+base::result<std::vector<std::int64_t>> open_work::compose(const todo::ask& how)
 {
     auto news = owner_.inbox_.drain();
+    std::size_t number = 0;
+    for (auto& ended : news.ended)
+        carried_.push_back({news.ids[number++], std::move(ended), {}});
+    for (const auto& text : news.messages)
+        carried_.push_back({news.ids[number++], std::nullopt, text});
     if (!news.ended.empty()) {
-        auto added = history_.add_background(background_results(news.ended));
+        std::vector<ended_job> all;
+        for (const auto& one : carried_)
+            if (one.ended)
+                all.push_back(*one.ended);
+        auto added = history_.add_background(background_results(all));
         if (!added)
-            return added;
+            return std::unexpected(std::move(added.error()));
     }
     if (!prompt_told_)
         history_.add_text(task_.shown.prompt);
@@ -89,28 +102,33 @@ base::result<> open_work::compose(const todo::ask& how)
         history_.add_text(how.nudge);
     for (const auto& message : news.messages)
         history_.add_text(message);
-    attach_ = std::move(news.ids);
-    return {};
+    return std::move(news.ids);
 }
 
 aio::awaitable<std::optional<event>> open_work::run(todo::ask how)
 {
-    const auto turn = task_.shown.turns + 1;
-    attach_.clear();
+    learn_window();
+    if (!how.continuation && compaction_needed() != context_window::need::nothing)
+        co_return co_await begin_compaction(std::move(how), std::nullopt);
+    co_return co_await send(std::move(how));
+}
+
+aio::awaitable<std::optional<event>> open_work::send(todo::ask how)
+{
+    steps::turn_start start;
     if (!how.continuation) {
         auto composed = compose(how);
         if (!composed)
             co_return internal_error(composed.error().text);
         if (history_.pending().empty())
             co_return internal_error("there is nothing to ask the model");
+        start.attach = std::move(*composed);
     }
-    steps::turn_start start;
     start.task = task_.shown.id;
-    start.turn = turn;
+    start.turn = task_.shown.turns + 1;
     start.epoch = history_.epoch().number;
     start.pending = history_.pending();
     start.pending_seq = history_.pending_seq();
-    start.attach = std::move(attach_);
     auto begin = [task = task_, start](
                      store::connection& db) { return steps::begin_turn(db, task, start); };
     const auto seq = co_await commit(shared_, store::step::begin_turn, std::move(begin));
@@ -125,7 +143,7 @@ aio::awaitable<> open_work::ask_model(std::uint64_t step, model::request what)
 {
     auto note = [this, step](
                     proto::api::event e) { owner_.put(report::model_retries{step, std::move(e)}); };
-    watcher told{shared_.hub, task_.shown, task_.shown.turns + 1, std::move(note)};
+    watcher told{shared_.hub, task_.shown, task_.shown.turns + 1, !compacting_, std::move(note)};
     report::model_answered answer;
     answer.step = step;
     try {
@@ -145,16 +163,32 @@ aio::awaitable<> open_work::ask_model(std::uint64_t step, model::request what)
 aio::awaitable<std::optional<event>> open_work::answered(model::outcome outcome)
 {
     co_await asking_.join(); // it has handed in its outcome: nothing is left to wait for
-    if (!outcome) {
-        log::warning("model.failed", {owner_.id_.str(), task_.shown.id.str()}, "no reply: {}",
-            outcome.error().message);
-        co_return happened::request_failed{failed_request(outcome.error())};
-    }
+    if (compacting_)
+        co_return co_await compacted(std::move(outcome));
+    if (!outcome)
+        co_return co_await not_answered(std::move(outcome.error()));
     // Decided before it is stored: calls that start at once are noted with the reply.
     auto next = loop_.on(summary_of(*outcome));
     co_await store_reply(std::move(*outcome), next);
     co_await obey(std::move(next));
     co_return std::nullopt;
+}
+
+aio::awaitable<std::optional<event>> open_work::not_answered(model::failure why)
+{
+    log::warning(
+        "model.failed", {owner_.id_.str(), task_.shown.id.str()}, "no reply: {}", why.message);
+    co_await bill(why.discarded);
+    if (why.too_long) {
+        window_.overflowed();
+        todo::ask again; // what was asked already is told anew: it has to fit no nudge
+        if (compaction_needed() != context_window::need::nothing)
+            co_return co_await begin_compaction(std::move(again), std::move(why));
+        if (window_.failures() != 0)
+            why.message += fmt::format(
+                "; {} attempts to summarise the conversation came to nothing", window_.failures());
+    }
+    co_return happened::request_failed{failed_request(why)};
 }
 
 aio::awaitable<> open_work::store_reply(model::reply reply, const std::vector<action>& next)
@@ -174,11 +208,11 @@ aio::awaitable<> open_work::store_reply(model::reply reply, const std::vector<ac
     end.cost_usd = cost_of_reply(reply);
     for (const auto& call : calls_)
         end.calls.push_back(call.row);
+    if (!refused)
+        window_.replied(reply.usage, reply.stop);
+    end.context_tokens = tokens_of(usage_of(reply.usage));
     task_.shown.turns += 1;
-    task_.shown.usage += usage_of(reply);
-    task_.shown.cost_usd += end.cost_usd;
-    opened_.session.shown.usage += usage_of(reply);
-    opened_.session.shown.cost_usd += end.cost_usd;
+    count(usage_of(model::billed_usage(reply)), end.cost_usd);
     task_.shown.stop_reason = to_string(reply.stop);
     end.reply = std::move(reply);
     auto store = [task = task_, end](
@@ -186,8 +220,12 @@ aio::awaitable<> open_work::store_reply(model::reply reply, const std::vector<ac
     const auto seq = co_await commit(shared_, store::step::complete_reply, std::move(store));
     for (auto& call : calls_)
         call.row.message_seq = seq;
-    if (!refused)
-        history_.answered(std::move(end.content));
+    if (refused)
+        co_return;
+    if (end.reply.without_thinking)
+        history_.drop_thinking();
+    history_.answered(std::move(end.content));
+    carried_.clear();
 }
 
 happened::reply open_work::summary_of(const model::reply& reply) const
@@ -200,38 +238,8 @@ happened::reply open_work::summary_of(const model::reply& reply) const
         reply.stop == model::stop_reason::context_window_exceeded;
     summary.empty = !summary.cut && model::history_content(reply).empty();
     summary.refusal = reply.refusal_explanation;
-    summary.spent = spent_by(usage_of(reply), cost_of_reply(reply));
+    summary.spent = spent_by(usage_of(model::billed_usage(reply)), cost_of_reply(reply));
     return summary;
-}
-
-double open_work::cost_of_reply(const model::reply& reply) const
-{
-    // A fallback has its own price; an alias of the model asked for may have none.
-    const auto own = cost_of(*settings_, reply.model, usage_of(reply));
-    return own ? *own : cost_of(*settings_, task_.shown.model, usage_of(reply)).value_or(0);
-}
-
-std::string open_work::spent_by(const proto::api::usage& more, double cost) const
-{
-    auto used = task_.shown.usage;
-    used += more;
-    const auto tokens = tokens_of(used);
-    if (task_.max_tokens_total && tokens >= *task_.max_tokens_total)
-        return fmt::format(
-            "{} tokens are used of max_tokens_total {}", tokens, *task_.max_tokens_total);
-    const auto& session = opened_.session.shown;
-    const auto all = tokens_of(session.usage) + tokens_of(more);
-    if (settings_->session_tokens != 0 && all >= settings_->session_tokens)
-        return fmt::format("the session has used {} tokens of limits.session_tokens {}", all,
-            settings_->session_tokens);
-    const auto session_usd = session.cost_usd + cost;
-    if (settings_->session_budget_usd > 0 && session_usd >= settings_->session_budget_usd)
-        return fmt::format("the session has spent {:.4f} USD of limits.session_budget_usd {:.4f}",
-            session_usd, settings_->session_budget_usd);
-    const auto usd = task_.shown.cost_usd + cost;
-    if (task_.budget_usd && usd >= *task_.budget_usd)
-        return fmt::format("{:.4f} USD are spent of budget_usd {:.4f}", usd, *task_.budget_usd);
-    return {};
 }
 
 } // namespace agentd::session

@@ -156,7 +156,20 @@ aio::awaitable<bool> session::work()
         co_return false;
     auto open = [id = id_, &tools = open_work::tool_set(shared_)](
                     store::connection& db) { return steps::open_task(db, id, tools); };
-    auto task = co_await commit(shared_, store::step::start_task, std::move(open));
+    std::optional<steps::opened_task> task;
+    std::string broken;
+    try {
+        auto opened = co_await commit(shared_, store::step::start_task, std::move(open));
+        task = std::move(opened);
+    } catch (const broken_step& why) {
+        broken = why.what();
+    }
+    if (!broken.empty()) {
+        log::error("task.broken", {id_.str()}, "cannot begin: {}", broken);
+        auto fail = [id = id_, how = failed_as("internal", broken)](
+                        store::connection& db) { return steps::fail_next(db, id, how); };
+        co_return co_await commit(shared_, store::step::finish_task, std::move(fail));
+    }
     if (!task)
         co_return false; // cancelled while it waited
     open_ = std::make_unique<open_work>(*this, std::move(*task), std::move(*place));

@@ -70,12 +70,16 @@ struct window_over {
     std::uint64_t step = 0;
 };
 struct time_over {};
+// A step of one of them was refused by the store (broken_step).
+struct step_broken {
+    std::string text;
+};
 } // namespace report
 
-using incoming =
-    std::variant<signal::look_for_work, signal::cancel, signal::message, signal::kill_job,
-        signal::shut_down, report::model_answered, report::model_retries, report::call_ended,
-        report::job_ended, report::place_free, report::window_over, report::time_over>;
+using incoming = std::variant<signal::look_for_work, signal::cancel, signal::message,
+    signal::kill_job, signal::shut_down, report::model_answered, report::model_retries,
+    report::call_ended, report::job_ended, report::place_free, report::window_over,
+    report::time_over, report::step_broken>;
 
 class session {
 public:

@@ -38,6 +38,8 @@ struct opened_task {
     std::vector<store::messages::row> history;
     // Undelivered and in no message yet; of user messages those to this task.
     std::vector<waiting_news> news;
+    // The same of what the unanswered last message carries.
+    std::vector<waiting_news> carried;
     // Calls of the last reply that have no place in the history yet (after a restart).
     std::vector<store::calls::row> calls;
     std::int64_t live_jobs = 0; // of this task
@@ -75,6 +77,7 @@ struct turn_end {
     std::string content;          // the assistant's, encoded; empty: nothing can be kept
     model::reply reply;
     double cost_usd = 0;
+    std::int64_t context_tokens = 0;      // of the conversation, this reply included
     std::vector<store::calls::row> calls; // `started` for those that start at once
 };
 // Stores the reply, delivers what the request carried, notes the calls.
@@ -82,9 +85,50 @@ struct turn_end {
 [[nodiscard]] std::int64_t complete_reply(
     connection& db, const store::tasks::row& task, const turn_end& what);
 
+// Tokens that were paid for without a turn's reply coming of it.
+void bill(
+    connection& db, const store::tasks::row& task, const proto::api::usage& used, double cost_usd);
+
 void begin_call(connection& db, const store::tasks::row& task, const store::calls::row& call);
 void finish_call(connection& db, const store::tasks::row& task, const store::calls::row& call,
     std::chrono::milliseconds wall);
+
+// --- a summary in place of a long conversation
+
+// A request for one is about to be made.
+void begin_compaction(connection& db, const store::tasks::row& task, std::int64_t turn);
+
+// What every reply to such a request leaves behind, of use or not.
+struct summary_reply {
+    std::int64_t turn = 0; // the one that is to follow
+    std::int64_t elapsed_ms = 0;
+    model::reply reply;
+    double cost_usd = 0;
+};
+struct compaction {
+    summary_reply made;
+    std::int64_t pending_seq = 0; // of the message that was asked behind; 0: not stored yet
+    std::string asked;            // its content, the wish for a summary included
+    std::string content;          // of the summary's message, encoded
+    store::messages::epoch next;  // its first_seq is filled in
+    std::string first;            // content of its first message
+    base::task_id first_of;       // the task that this message belongs to
+    std::int64_t tokens_before = 0;
+    std::string reason, form; // as in session.compacted
+};
+// Stores both, ends the epoch and begins the next one with its first message, unanswered; what
+// the message asked behind carried is to be told again. The first message's seq.
+[[nodiscard]] std::int64_t compact(
+    connection& db, const store::tasks::row& task, const compaction& what);
+
+struct failed_compaction {
+    std::optional<summary_reply> made; // absent: there was no reply
+    std::int64_t turn = 0;
+    std::string reason;
+    std::size_t failures = 0;
+    bool gave_up = false;
+};
+void fail_compaction(connection& db, const store::tasks::row& task, const failed_compaction& what);
 
 // --- the end of a task
 
@@ -105,6 +149,10 @@ struct abandoned {
 // Ends the task without a final reply. The notifications that go back to the queue.
 [[nodiscard]] std::vector<std::int64_t> finish_task(
     connection& db, const store::tasks::row& task, const abandoned& what);
+
+// The same for the session's open task, else its oldest queued one, when it cannot even be
+// loaded. False: there is none.
+[[nodiscard]] bool fail_next(connection& db, const base::session_id& id, const ending& how);
 
 // --- jobs
 

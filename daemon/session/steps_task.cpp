@@ -53,13 +53,16 @@ void end_session_work(connection& db, const base::session_id& id)
 
 } // namespace
 
-std::vector<waiting_news> news_of(
-    connection& db, const base::session_id& id, const base::task_id& task)
+namespace {
+
+// What the message with this seq carries; 0: what none does.
+std::vector<waiting_news> news_in(
+    connection& db, const base::session_id& id, const base::task_id& task, std::int64_t message_seq)
 {
     std::vector<waiting_news> all;
     for (auto& row : store::notifications::undelivered(db, id)) {
-        if (row.message_seq != 0)
-            continue; // an unanswered message carries it already
+        if (row.message_seq != message_seq)
+            continue;
         waiting_news one;
         one.id = row.id;
         if (row.kind == store::notifications::kind::user_message) {
@@ -75,6 +78,14 @@ std::vector<waiting_news> news_of(
         all.push_back(std::move(one));
     }
     return all;
+}
+
+} // namespace
+
+std::vector<waiting_news> news_of(
+    connection& db, const base::session_id& id, const base::task_id& task)
+{
+    return news_in(db, id, task, 0); // else an unanswered message carries it already
 }
 
 std::optional<opened_task> open_task(
@@ -111,6 +122,8 @@ std::optional<opened_task> open_task(
     open.history = store::messages::history(db, id, open.epoch.number);
     open.calls = open_calls(db, open);
     open.news = news_of(db, id, open.task.shown.id);
+    if (!open.history.empty() && !open.history.back().answered)
+        open.carried = news_in(db, id, open.task.shown.id, open.history.back().shown.seq);
     open.live_jobs = store::jobs::count_live(db, open.task.shown.id);
     return open;
 }
@@ -226,6 +239,19 @@ std::vector<std::int64_t> finish_task(
     if (const auto ended = store::tasks::find(db, shown.id))
         db.append_event(events::task_finished(ended->shown));
     return queued_again;
+}
+
+bool fail_next(connection& db, const base::session_id& id, const ending& how)
+{
+    auto task = store::tasks::open_of(db, id);
+    if (!task)
+        task = store::tasks::next_queued(db, id);
+    if (!task)
+        return false;
+    abandoned end;
+    end.how = how;
+    static_cast<void>(finish_task(db, *task, end));
+    return true;
 }
 
 } // namespace agentd::session::steps

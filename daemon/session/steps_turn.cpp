@@ -62,7 +62,7 @@ std::int64_t complete_reply(connection& db, const store::tasks::row& task, const
 {
     const auto& shown = task.shown;
     const auto& id = shown.session_id;
-    const auto& used = what.reply.usage;
+    const auto used = model::billed_usage(what.reply);
     const proto::api::usage usage{used.input, used.output, used.cache_read, used.cache_write};
     const bool refused = what.reply.stop == model::stop_reason::refusal;
     std::int64_t seq = 0;
@@ -83,9 +83,11 @@ std::int64_t complete_reply(connection& db, const store::tasks::row& task, const
         refused ? std::nullopt : text_of(what.reply));
     store::tasks::set_elapsed(db, shown.id, what.elapsed_ms);
     store::sessions::add_usage(db, id, usage, what.cost_usd);
-    if (!refused)
+    if (!refused) {
+        store::sessions::set_context(db, id, what.context_tokens);
         write_texts(db, shown, what);
-    db.append_event(events::turn_finished(shown, what.turn, what.reply));
+    }
+    db.append_event(events::turn_finished(shown, what.turn, what.reply, what.cost_usd));
     for (auto call : what.calls) {
         call.message_seq = seq;
         store::calls::insert(db, id, call);
@@ -93,6 +95,13 @@ std::int64_t complete_reply(connection& db, const store::tasks::row& task, const
             db.append_event(events::tool_started(shown, call));
     }
     return seq;
+}
+
+void bill(
+    connection& db, const store::tasks::row& task, const proto::api::usage& used, double cost_usd)
+{
+    store::tasks::add_usage(db, task.shown.id, used, cost_usd);
+    store::sessions::add_usage(db, task.shown.session_id, used, cost_usd);
 }
 
 void begin_call(connection& db, const store::tasks::row& task, const store::calls::row& call)

@@ -165,6 +165,15 @@ base::result<std::vector<std::string>> tool_use_ids(std::string_view content)
     return ids;
 }
 
+std::string first_block(std::string_view content)
+{
+    const auto parsed = read_content(content);
+    if (!parsed || parsed->root().items().empty())
+        return {};
+    const std::string first[] = {std::string{parsed->root().items().front().raw()}};
+    return content_of(first);
+}
+
 base::result<std::string> text_of(std::string_view content)
 {
     const auto parsed = read_content(content);

@@ -52,6 +52,8 @@ enum class errc {
     std::string_view content, std::string_view block);
 // The ids of all tool_use blocks of an assistant message, in order. Errors: bad_history.
 [[nodiscard]] base::result<std::vector<std::string>> tool_use_ids(std::string_view content);
+// The content with its first block alone; "" when there is none, or it cannot be read.
+[[nodiscard]] std::string first_block(std::string_view content);
 // The texts of all text blocks, joined by empty lines. Errors: bad_history.
 [[nodiscard]] base::result<std::string> text_of(std::string_view content);
 

@@ -284,3 +284,34 @@ TEST_CASE("agent_loop: after a restart a task that was done settles, a paused on
     auto paused = fresh();
     CHECK(only<todo::ask>(paused.on(happened::begun{false, true})).continuation);
 }
+
+TEST_CASE("agent_loop: a task that was interrupted behind its last reply goes on as after it")
+{
+    happened::begun cut;
+    cut.cut = true;
+    auto loop = fresh();
+    CHECK(only<todo::ask>(loop.on(cut)).nudge == "Please continue.");
+    happened::begun empty;
+    empty.empty = true;
+    auto other = fresh();
+    CHECK(only<todo::ask>(other.on(empty)).nudge == "Please continue.");
+    happened::reply blank;
+    blank.empty = true;
+    only<todo::settle>(other.on(blank)); // one nudge is enough
+    happened::begun paused;
+    paused.paused = true;
+    auto third = fresh();
+    CHECK(only<todo::ask>(third.on(paused)).continuation);
+}
+
+TEST_CASE("agent_loop: where a budget is spent already nothing is asked, but what is done stands")
+{
+    happened::begun spent;
+    spent.spent = "all of it";
+    auto loop = fresh();
+    only<todo::stop_jobs>(loop.on(spent));
+    CHECK(loop.why().type == "budget");
+    spent.done = true;
+    auto done = fresh();
+    only<todo::settle>(done.on(spent));
+}

@@ -100,6 +100,97 @@ TEST_CASE("history: the calls of the last reply are known by their ids")
     CHECK(h.asked_calls() == std::vector<std::string>{"toolu_1"});
 }
 
+TEST_CASE("history: one element in a request: an unanswered message's own is replaced by a fuller")
+{
+    const std::string first = "<background-results>\n[bg:1] \"x\"\n</background-results>";
+    const std::string both = "<background-results>\n[bg:1] \"x\"\n[bg:2]\n</background-results>";
+    const std::string results[] = {proto::messages::tool_result_block("toolu_1", "out", false)};
+    history before{epoch(),
+        {stored(1, "user", R"([{"type":"text","text":"go"}])"), stored(2, "assistant", asks)}};
+    before.add_results(results);
+    REQUIRE(before.add_background(first));
+    before.add_text("a user's words");
+    // As it is after a restart: stored, not answered.
+    history after{epoch(),
+        {stored(1, "user", R"([{"type":"text","text":"go"}])"), stored(2, "assistant", asks),
+            stored(3, "user", before.pending(), false)}};
+    CHECK_FALSE(after.knows_background(both));
+    REQUIRE(after.knows_background(first));
+    REQUIRE(after.add_background(both));
+    CHECK(after.pending() ==
+        R"([{"type":"tool_result","tool_use_id":"toolu_1","content":[{"type":"text","text":"out"},)"
+        R"({"type":"text","text":"<background-results>\n[bg:1] \"x\"\n[bg:2]\n</background-results>"}]},)"
+        R"({"type":"text","text":"a user's words"}])");
+    CHECK(after.pending_without_background() ==
+        R"([{"type":"tool_result","tool_use_id":"toolu_1","content":[{"type":"text","text":"out"}]},)"
+        R"({"type":"text","text":"a user's words"}])");
+}
+
+TEST_CASE("history: without its element a message may be empty")
+{
+    history h{epoch(), {}};
+    REQUIRE(h.add_background("<b>"));
+    CHECK(h.pending_without_background().empty());
+    h.add_text("go");
+    CHECK(h.pending_without_background() == R"([{"type":"text","text":"go"}])");
+}
+
+TEST_CASE("history: read from the store it gives the bytes that were sent before")
+{
+    const std::string odd = R"([{ "type":"text","text":"\u00e9 1.0e2" }, {"n":1.00}])";
+    history sent{epoch(), {}};
+    sent.add_text("go");
+    const auto user = sent.pending();
+    sent.answered(odd);
+    sent.add_text("on");
+    const auto before = sent.request(1);
+    history read{epoch(),
+        {stored(1, "user", user), stored(2, "assistant", odd),
+            stored(3, "user", sent.pending(), false)}};
+    const auto after = read.request(1);
+    REQUIRE(after.messages.size() == before.messages.size());
+    for (std::size_t i = 0; i < before.messages.size(); ++i)
+        CHECK(*after.messages[i] == *before.messages[i]);
+    // And the next request shares them: nothing is encoded again.
+    CHECK(read.request(1).messages[0] == after.messages[0]);
+    CHECK(read.size() >= user.size() + odd.size());
+}
+
+TEST_CASE("history: thinking that is not accepted any more is left out, all other bytes stay")
+{
+    history h{epoch(),
+        {stored(1, "user", R"([{"type":"text","text":"a"}])"),
+            stored(2, "assistant",
+                R"([{"type":"thinking","thinking":"x"},{ "type":"text","text":"b"}])"),
+            stored(3, "user", R"([{"type":"text","text":"c"}])"),
+            stored(4, "assistant", R"([{"type":"redacted_thinking"}])"),
+            stored(5, "user", R"([{"type":"text","text":"d"}])")}};
+    const auto before = h.request(1);
+    h.drop_thinking();
+    const auto after = h.request(1);
+    REQUIRE(after.messages.size() == 3);
+    CHECK(after.messages[0] == before.messages[0]);
+    CHECK(*after.messages[1] == R"({"role":"assistant","content":[{ "type":"text","text":"b"}]})");
+    CHECK(*after.messages[2] ==
+        R"({"role":"user","content":[{"type":"text","text":"c"},{"type":"text","text":"d"}]})");
+}
+
+TEST_CASE("history: a new epoch begins with its one message, to be extended")
+{
+    history h{epoch(),
+        {stored(1, "user", R"([{"type":"text","text":"go"}])"), stored(2, "assistant", asks)}};
+    CHECK(h.has_reply());
+    auto next = epoch();
+    next.number = 2;
+    h.begin_epoch(next, R"([{"type":"text","text":"so far"}])", 7);
+    CHECK_FALSE(h.has_reply());
+    CHECK(h.pending_seq() == 7);
+    h.add_text("on");
+    REQUIRE(h.request(1).messages.size() == 1);
+    CHECK(*h.request(1).messages[0] ==
+        R"({"role":"user","content":[{"type":"text","text":"so far"},{"type":"text","text":"on"}]})");
+}
+
 TEST_CASE("inbox: drains everything in the order of the store, each once")
 {
     session::inbox box;

@@ -111,6 +111,7 @@ world::world(world_options how) : how_(std::move(how))
     // The test's own top-level keys come before the first table.
     config += how_.config;
     config += "\n[model]\nbase_url = \"" + model_url_ + "\"\nca_file = \"" + ca_file_ + "\"\n";
+    config += how_.model_config;
     write_file(scratch_ / "agentd.toml", config);
     if (how_.start)
         start_daemon();

@@ -22,6 +22,7 @@ inline constexpr std::string_view canary = "sk-canary-7f3a91c4e2d85b60";
 struct world_options {
     std::string scenario = R"({"conversations":[]})"; // JSON, see scripted_model/README.md
     std::string config;                               // TOML behind the harness's own keys
+    std::string model_config;                         // TOML behind the harness's own of [model]
     std::map<std::string, std::string> env;           // of the daemon, besides PATH and HOME
     std::vector<std::string> launcher;                // before the daemon's path: setpriv ...
     // A model of the test's own instead of the scripted one, and who it is trusted through.
