@@ -263,14 +263,7 @@ base::result<accumulator::step> accumulator::finish()
         reply_.content.push_back(finish_block(std::move(parts)));
     }
     blocks_.clear();
-    // The last call of a reply that ran out of tokens may lack its rest although it can be
-    // parsed: `{}` is what is left of an input that had not begun (§2.1).
-    const bool ran_out =
-        reply_.stop_reason == "max_tokens" || reply_.stop_reason == "model_context_window_exceeded";
-    if (ran_out && !reply_.content.empty() &&
-        reply_.content.back().input_is == input_state::complete &&
-        reply_.content.back().kind == block_kind::tool_use)
-        reply_.content.back().input_is = input_state::cut_off;
+    note_cut_call(reply_);
     return complete{};
 }
 

@@ -192,6 +192,7 @@ base::result<reply> decode_message(std::string_view bytes)
             return std::unexpected(bad_reply("reply: a block is no object"));
         made.content.push_back(finish_block({.start = &item, .changed = {}, .input = {}}));
     }
+    note_cut_call(made);
     return made;
 }
 

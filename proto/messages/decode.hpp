@@ -69,5 +69,8 @@ struct block_parts {
     std::optional<std::string> input;
 };
 [[nodiscard]] block finish_block(block_parts parts);
+// The last call of a reply that ran out of tokens may lack its rest although it can be parsed:
+// `{}` is what is left of an input that had not begun (wire reference §2.1). It is marked cut off.
+void note_cut_call(reply& whole);
 
 } // namespace agentd::proto::messages

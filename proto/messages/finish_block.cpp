@@ -149,4 +149,15 @@ block finish_block(block_parts parts)
     return made;
 }
 
+void note_cut_call(reply& whole)
+{
+    const bool ran_out =
+        whole.stop_reason == "max_tokens" || whole.stop_reason == "model_context_window_exceeded";
+    if (!ran_out || whole.content.empty())
+        return;
+    auto& last = whole.content.back();
+    if (last.kind == block_kind::tool_use && last.input_is == input_state::complete)
+        last.input_is = input_state::cut_off;
+}
+
 } // namespace agentd::proto::messages

@@ -96,6 +96,19 @@ TEST_CASE("case 22 tool_truncated_max_tokens: not run, though it looks whole; to
             user({failed("toolu_2", cut_text + R"({\"command\":\"touch ran\"})")})}));
 }
 
+TEST_CASE("case 22, in one JSON message: not run either")
+{
+    const auto block = call("toolu_1", "bash", R"({"command":"touch ran"})");
+    const auto body = R"({"content":[)" + block + R"(],"stop_reason":"max_tokens"})";
+    wired w{{[body](peer& with) { with.send(reply(200, "application/json", body)); },
+        ends_with("done")}};
+    CHECK(state_of(w.run("go")) == "succeeded");
+    CHECK_FALSE(w.has_file("ran"));
+    CHECK(w.messages(1) ==
+        in_order({user({text("go")}), assistant({block}),
+            user({failed("toolu_1", cut_text + R"({\"command\":\"touch ran\"})")})}));
+}
+
 TEST_CASE("case 23 tool_truncated_tool_use: not run, what came is quoted in the is_error result")
 {
     wired w{

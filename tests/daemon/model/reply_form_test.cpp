@@ -29,6 +29,14 @@ TEST_CASE("case 38 json_for_stream: a gateway that ignored `stream`")
     CHECK(got.text() == "Hi");
 }
 
+TEST_CASE("case 22, in one JSON message: its last call comes out as cut off")
+{
+    const auto got = from(once(reply(200, "application/json",
+        R"({"content":[{"type":"tool_use","id":"t","name":"bash","input":{"command":"ls"}}],"stop_reason":"max_tokens"})")));
+    REQUIRE(got.outcome.has_value());
+    CHECK(got.outcome->content.at(0).input_is == model::input_state::cut_off);
+}
+
 TEST_CASE("case 39 html_200: the error names the content-type")
 {
     const auto got =
