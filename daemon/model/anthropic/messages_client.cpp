@@ -45,7 +45,7 @@ aio::awaitable<outcome> messages_client::ask(request what, progress& told)
 aio::awaitable<std::optional<std::int64_t>> messages_client::input_limit(std::string model)
 {
     auto at = current();
-    if (!at->fault().empty())
+    if (!at->fault().empty() || at->credential_is_refused())
         co_return std::nullopt;
     co_return co_await input_limit_of(std::move(at), std::move(model));
 }

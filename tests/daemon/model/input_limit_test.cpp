@@ -1,6 +1,6 @@
 // What a model takes at most, asked of its server: once for all, and never in the way.
 #include "aio/task_group.hpp"
-#include "tests/daemon/model/asked.hpp"
+#include "tests/daemon/model/ear.hpp"
 #include "tests/support/run_coro.hpp"
 
 #include <doctest/doctest.h>
@@ -107,6 +107,27 @@ TEST_CASE("input limit: nothing where there is nobody to ask")
     with.key.value.clear();
     CHECK(in_turn(with, {"claude-test"}) == std::vector<limit>{{}});
     CHECK(server.connections() == 0);
+}
+
+namespace {
+
+aio::awaitable<> look_up_after_a_401(aio::executor io, model::options with, limit& into)
+{
+    const auto client = model::make_client(io, std::move(with));
+    one_ask refused;
+    co_await ask_as(*client, "claude-test", refused);
+    co_await look_up(*client, "claude-test", into);
+}
+
+} // namespace
+
+TEST_CASE("input limit: a credential that was refused is not sent for it either")
+{
+    const byte_server server{{answering(api_error(401, "authentication_error"))}};
+    limit got;
+    run_coro([&](aio::executor io) { return look_up_after_a_401(io, options_for(server), got); });
+    CHECK_FALSE(got);
+    CHECK(server.requests().size() == 1);
 }
 
 TEST_CASE("input limit: those who ask at once share one question, also when its asker leaves")
