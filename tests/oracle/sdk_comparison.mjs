@@ -133,7 +133,9 @@ function asLines(requests) {
   return asked.map(({ key, body }, i) => {
     const isSecond = asked.slice(0, i).filter((one) => one.key === key).length === 1; // the first one was refused
     const known = isSecond && key === 'pause_turn agentdgiven';
-    return JSON.stringify({ conversation: key, body, reply: known ? messageOf(reply(paused)) : 'unknown' });
+    // A full window ends the history and begins another: those requests stand for themselves.
+    const conversation = key.startsWith('context_window ') ? `${key} ${i}` : key;
+    return JSON.stringify({ conversation, body, reply: known ? messageOf(reply(paused)) : 'unknown' });
   });
 }
 
