@@ -12,9 +12,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <optional>
+#include <vector>
 
 namespace agentd::model {
 namespace {
@@ -24,8 +24,10 @@ namespace http = beast::http;
 using boost::system::error_code;
 using parser = http::response_parser<http::buffer_body>;
 
-constexpr std::size_t read_bytes = 16U << 10;  // one TLS record
-constexpr std::size_t piece_bytes = 16U << 10; // of a body, handed on at once
+// Of a read, and of a body handed on at once. Most streams come in small records and wait long
+// between them; one that fills what it has gets room for the largest record of TLS.
+constexpr std::size_t first_bytes = 4U << 10;
+constexpr std::size_t most_bytes = 16U << 10;
 
 std::string lower(std::string_view text)
 {
@@ -74,8 +76,8 @@ struct reply_parser::state {
 
     std::optional<parser> http_;
     // Room for a head, and for a read beyond it.
-    beast::flat_buffer in{limits::reply_header_bytes + read_bytes};
-    std::array<char, piece_bytes> piece{};
+    beast::flat_buffer in{limits::reply_header_bytes + most_bytes};
+    std::vector<char> piece = std::vector<char>(first_bytes);
     std::size_t interim = 0;
     bool head_told = false;
     bool enough = false;
@@ -87,7 +89,7 @@ reply_parser::~reply_parser() = default;
 std::span<char> reply_parser::room()
 {
     auto& in = state_->in;
-    const auto free = std::min(read_bytes, in.max_size() - in.size());
+    const auto free = std::min(state_->piece.size(), in.max_size() - in.size());
     const auto buffer = in.prepare(free);
     return {static_cast<char*>(buffer.data()), buffer.size()};
 }
@@ -96,6 +98,8 @@ base::result<> reply_parser::take(std::size_t count, reply_taker& into)
 {
     auto& s = *state_;
     s.in.commit(count);
+    if (count == s.piece.size())
+        s.piece.resize(most_bytes);
     while (s.in.size() != 0 && !s.http_->is_done()) {
         auto& body = s.http_->get().body();
         body.data = s.piece.data();
