@@ -45,6 +45,23 @@ json::value parsed(std::string_view text)
     return json::parse({text.data(), text.size()}, error, {}, options);
 }
 
+// One element of background results for all that was drained: it grows inside.
+bool element_grows(std::string_view before, std::string_view now)
+{
+    constexpr std::string_view opening = "\"<background-results>";
+    constexpr std::string_view closing = "</background-results>\"";
+    auto old_text = raw_value(before, "text");
+    auto new_text = raw_value(now, "text");
+    return old_text.starts_with(opening) && old_text.ends_with(closing) &&
+        new_text.ends_with(closing) && new_text.size() > old_text.size() &&
+        new_text.starts_with(old_text.substr(0, old_text.size() - closing.size()));
+}
+
+bool part_extends(std::string_view before, std::string_view now)
+{
+    return before == now || element_grows(before, now);
+}
+
 // Whether `now` is `before` with more content parts behind; a string counts as one text.
 bool content_extends(std::string_view before, std::string_view now)
 {
@@ -58,7 +75,7 @@ bool content_extends(std::string_view before, std::string_view now)
     auto old_parts = raw_elements(before);
     auto new_parts = raw_elements(now);
     return old_parts.size() <= new_parts.size() &&
-        std::equal(old_parts.begin(), old_parts.end(), new_parts.begin());
+        std::equal(old_parts.begin(), old_parts.end(), new_parts.begin(), part_extends);
 }
 
 bool result_extends(std::string_view before, std::string_view now)
@@ -78,7 +95,8 @@ bool is_result(std::string_view block)
     return raw_value(block, "type") == "\"tool_result\"";
 }
 
-// Whether a message only got blocks at its end, or parts inside its last tool result.
+// Whether a message only got blocks at its end, or parts inside its last tool result, or entries
+// in its element of background results.
 bool message_extends(std::string_view before, std::string_view now)
 {
     if (raw_value(before, "role") != raw_value(now, "role"))
@@ -95,7 +113,7 @@ bool message_extends(std::string_view before, std::string_view now)
     for (std::size_t i = 0; i < old_blocks.size(); ++i) {
         bool is_last_result = last != old_blocks.rend() && &*last == &old_blocks[i];
         if (is_last_result ? !result_extends(old_blocks[i], new_blocks[i])
-                           : old_blocks[i] != new_blocks[i])
+                           : !part_extends(old_blocks[i], new_blocks[i]))
             return false;
     }
     return true;

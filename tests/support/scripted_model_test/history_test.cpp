@@ -190,3 +190,16 @@ TEST_CASE("history: after a refusal the conversation may start anew")
     auto refused = whole(R"([])", "refusal");
     CHECK(compare(sent(hello), refused, sent(R"([{"role":"user","content":"z"}])")) == "");
 }
+
+TEST_CASE("history: the element of background results of an unanswered message grows inside")
+{
+    const auto with = [](std::string_view entries) {
+        return sent(R"([{"role":"user","content":[{"type":"text","text":"<background-results>\n)" +
+            std::string{entries} + R"(</background-results>"},{"type":"text","text":"go"}]}])");
+    };
+    CHECK(compare(with("a\\n"), {}, with("a\\nb\\n")).empty());
+    CHECK_FALSE(compare(with("a\\n"), {}, with("b\\n")).empty());
+    CHECK_FALSE(compare(with("a\\nb\\n"), {}, with("a\\n")).empty());
+    CHECK_FALSE(
+        compare(with("a\\n"), whole(R"([{"type":"text","text":"x"}])"), with("a\\nb\\n")).empty());
+}
