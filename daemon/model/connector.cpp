@@ -1,6 +1,7 @@
 #include "model/connector.hpp"
 
 #include "aio/deadline.hpp"
+#include "base/limits.hpp"
 #include "model/dial.hpp"
 #include "model/error.hpp"
 #include "model/tls_sessions.hpp"
@@ -46,8 +47,8 @@ aio::awaitable<base::result<connection_ptr>> connector::open()
     auto& with = *parts_;
     tls_setting tls{.context = {}, .sessions = with.sessions};
     if (with.to.tls) {
-        auto reading = with.trust.wanted();
-        auto read = co_await aio::with_deadline(std::move(reading), with.limit.handshake);
+        auto reading = with.trust.wanted(); // a disk's deadline, not one of the network's
+        auto read = co_await aio::with_deadline(std::move(reading), limits::handshake_deadline);
         if (!read && read.error().is(aio::errc::timed_out))
             co_return std::unexpected(base::error{errc::timed_out,
                 fmt::format("reading the trusted certificates: {}", read.error().text)});

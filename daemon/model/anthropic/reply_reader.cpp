@@ -163,9 +163,9 @@ attempt_failure reply_reader::transport_failure(const exchange_end& end) const
 
 attempt_failure reply_reader::status_failure() const
 {
-    std::string body = kept_;
-    redact(body, secrets_);
-    const auto told = messages::decode_error(body);
+    std::string came = kept_;
+    redact(came, secrets_);
+    const auto told = messages::decode_error(came);
     std::string text = fmt::format("HTTP {}", head_.status);
     if (head_.status / 100 == 3)
         text += fmt::format(": redirects are not followed (to {})", quote(head_.field("location")));
