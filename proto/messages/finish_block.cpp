@@ -80,6 +80,8 @@ std::string sendable(const json::value& what)
         out = what.raw();
         if (!json::parse("[" + out + "]"))
             out = json::quoted(*what.as_string());
+    } else if (json::parse(what.raw())) { // also what is run: it stays the same bytes
+        out = what.raw();
     } else if (what.is(json::kind::array)) {
         json::array_writer items{out};
         for (const auto& item : what.items())

@@ -77,11 +77,11 @@ TEST_CASE("case 59 s413_html and others: any body of an error says something")
 TEST_CASE("decode: half a surrogate pair in a block is not sent back, all else stays as it came")
 {
     const auto reply = decode_message(
-        R"({"content":[{"type":"text","text":"a\ud800b","n":1.0,"more":["\ud83d\ude00",{"k":"\udc00"}]}]})");
+        R"({"content":[{"type":"text","text":"a\ud800b","n": 1.0,"more":["\ud83d\ude00",{"k":"\udc00"}],"same":{ "a": [1, 2] }}]})");
     REQUIRE(reply.has_value());
     CHECK(reply->content[0].raw ==
         "{\"type\":\"text\",\"text\":\"a\uFFFDb\",\"n\":1.0,"
-        "\"more\":[\"\\ud83d\\ude00\",{\"k\":\"\uFFFD\"}]}");
+        "\"more\":[\"\\ud83d\\ude00\",{\"k\":\"\uFFFD\"}],\"same\":{ \"a\": [1, 2] }}");
     CHECK(text_of(content_of(std::vector{reply->content[0].raw})).has_value());
 }
 
