@@ -98,8 +98,8 @@ struct reply {
 
 // Why there is no reply; final, all retries that are allowed are spent.
 struct failure {
-    // The wire's error.type, or one of: connect_error, tls_error, timeout, connection_lost (before
-    // a reply or in it), protocol_error, no_credential.
+    // The wire's error.type, or one of: connect_error, proxy_error, tls_error, timeout,
+    // connection_lost (before a reply or in it), protocol_error, no_credential.
     std::string type;
     std::string message; // for people; never a credential
     std::optional<int> status;
