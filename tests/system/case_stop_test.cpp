@@ -58,6 +58,8 @@ TEST_CASE("case 48 refusal: shown as one, not asked again, not stored")
     std::vector<std::string> events{start_event()};
     for (const auto& event : text_events(0, "I will n"))
         events.push_back(event);
+    for (const auto& event : call_events(1, "toolu_1", "bash", R"({"command":"touch ran"})"))
+        events.push_back(event);
     events.push_back(
         R"({"type":"message_delta","delta":{"stop_reason":"refusal","stop_details":{"type":"refusal","category":"c","explanation":"not this"}}})");
     events.push_back(stop_event());
@@ -68,6 +70,7 @@ TEST_CASE("case 48 refusal: shown as one, not asked again, not stored")
     CHECK(refused.at("error").at("type").as_string() == "refusal");
     CHECK(refused.at("error").at("message").as_string() == "not this");
     CHECK(refused.at("result").is_null());
+    CHECK_FALSE(w.has_file("ran"));
     CHECK(w.requests().size() == 2);
     CHECK(state_of(w.run_after(first, "something good")) == "succeeded");
     CHECK(w.messages(2) ==

@@ -201,12 +201,12 @@ TEST_CASE(
             user({result("toolu_1", "one"), result("toolu_2", "two")})}));
 }
 
-TEST_CASE(
-    "case 46 end_turn_with_tool: a complete call is run, also behind stop_sequence or nothing")
+TEST_CASE("case 46 end_turn_with_tool: a complete call is run, also behind another word or none")
 {
     const std::string input = R"({"command":"echo ran"})";
     for (const std::string_view delta : {R"({"stop_reason":"end_turn"})",
-             R"({"stop_reason":"stop_sequence","stop_sequence":"<<END>>"})", "{}"}) {
+             R"({"stop_reason":"stop_sequence","stop_sequence":"<<END>>"})",
+             R"({"stop_reason":"future_reason"})", "{}"}) {
         std::vector<std::string> events{start_event()};
         for (const auto& event : call_events(0, "toolu_1", "bash", input))
             events.push_back(event);
