@@ -76,6 +76,9 @@ struct config {
         std::chrono::seconds grace = limits::job_grace;
         std::string leftovers = "kill"; // or keep
         std::string cgroup = "auto";    // or off, or a folder
+        std::chrono::seconds cpu{0};    // of one command, like the two below; 0: no bound
+        std::int64_t memory_bytes = 0;
+        std::int64_t processes = 0;
         std::vector<std::string> pass_env;
         std::int64_t output_bytes = limits::job_output_bytes;
         std::int64_t spool_bytes = limits::spool_bytes;

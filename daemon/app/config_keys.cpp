@@ -160,6 +160,9 @@ void visit_jobs(config& all, key_visitor& by)
     duration(by, s, "grace_s", j.grace, 0, 600);
     by.text(s, "leftovers", j.leftovers, leftovers);
     by.text(s, "cgroup", j.cgroup, cgroup);
+    duration(by, s, "cpu_s", j.cpu, 0, longest);
+    by.integer(s, "memory_bytes", j.memory_bytes, 0, 1024 * tebibyte);
+    by.integer(s, "processes", j.processes, 0, 4 * million);
     by.texts(s, "pass_env", j.pass_env, variable);
     by.integer(s, "output_bytes", j.output_bytes, 4096, tebibyte);
     by.integer(s, "spool_bytes", j.spool_bytes, 4096, 1024 * tebibyte);

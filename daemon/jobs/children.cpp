@@ -25,6 +25,18 @@ constexpr std::uint64_t prefix_of(std::uint32_t space)
     return mark_bit | (std::uint64_t{space & space_bits} << space_shift);
 }
 
+// Raises the hard limit where that is needed and allowed.
+bool make_room_for_marks()
+{
+    rlimit64 now{};
+    if (::prlimit64(0, RLIMIT_LOCKS, nullptr, &now) != 0)
+        return false;
+    if (now.rlim_max == RLIM64_INFINITY)
+        return true;
+    now.rlim_max = RLIM64_INFINITY;
+    return ::prlimit64(0, RLIMIT_LOCKS, &now, nullptr) == 0;
+}
+
 // A dead child's use; it stays a zombie unless `take`. False: it lives, or is no child of ours.
 bool wait_for(pid_t pid, bool take, usage& used)
 {
@@ -84,14 +96,24 @@ bool is_marked(pid_t pid, std::uint32_t space)
     return mark_of(pid) >> space_shift == prefix_of(space) >> space_shift;
 }
 
-children::children(std::uint32_t space) : prefix_(prefix_of(space)) {}
+children::children(std::uint32_t space)
+    : prefix_(prefix_of(space)),
+      marks_fit_(make_room_for_marks()),
+      own_list_(open_children_of_thread(::getpid(), ::getpid()))
+{}
 
 base::result<launched> children::launch(launch_plan plan)
 {
     const std::lock_guard hold{lock_};
     plan.mark = prefix_ | ++number_;
+    std::string variable;
+    if (!marks_fit_) {
+        variable = "AGENTD_MARK=" + std::to_string(plan.mark);
+        plan.env.push_back(variable);
+    }
     auto child = jobs::launch(plan);
     if (child) {
+        child->variable = std::move(variable);
         leaders_.insert(child->id.pid);
         used_.emplace(plan.mark, usage{});
     }
@@ -151,7 +173,7 @@ std::size_t children::leaders() const
 std::vector<pid_t> children::list_locked() const
 {
     // Orphans are given to the main thread; leaders are children of whatever thread made them.
-    auto pids = children_of_thread(::getpid(), ::getpid());
+    auto pids = read_children(own_list_.get());
     std::erase_if(pids, [this](pid_t pid) { return leaders_.contains(pid); });
     return pids;
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/unique_fd.hpp"
 #include "jobs/launcher.hpp"
 
 #include <sys/types.h>
@@ -58,12 +59,17 @@ public:
     void sweep();
 
     [[nodiscard]] std::size_t leaders() const;
+    // Whether commands can carry marks. False: the hard limit of RLIMIT_LOCKS is too low and not
+    // ours to raise; then launched::variable marks each instead, as long as it is kept.
+    [[nodiscard]] bool marks_fit() const { return marks_fit_; }
 
 private:
     [[nodiscard]] std::vector<pid_t> list_locked() const; // children that are no leaders
     bool reap_if_dead_locked(pid_t pid);
 
     const std::uint64_t prefix_; // of all marks of this daemon
+    const bool marks_fit_;
+    const base::unique_fd own_list_; // our children, readable also when descriptors run out
     std::uint32_t number_ = 0;
     mutable std::mutex lock_;
     std::unordered_set<pid_t> leaders_;

@@ -47,6 +47,14 @@ AGENTD_UNINSTRUMENTED void set_limits(const child_orders& orders)
         now.rlim_cur = orders.mark;
         ::syscall(SYS_prlimit64, 0, RLIMIT_LOCKS, &now, nullptr);
     }
+    if (orders.cpu_seconds != 0 && ::syscall(SYS_prlimit64, 0, RLIMIT_CPU, nullptr, &now) == 0) {
+        // XCPU, which may be handled; a little later KILL.
+        constexpr std::uint64_t to_kill = 2;
+        const std::uint64_t hard = orders.cpu_seconds + to_kill;
+        now.rlim_max = hard < now.rlim_max ? hard : now.rlim_max;
+        now.rlim_cur = orders.cpu_seconds < now.rlim_max ? orders.cpu_seconds : now.rlim_max;
+        ::syscall(SYS_prlimit64, 0, RLIMIT_CPU, &now, nullptr);
+    }
     if (orders.sets_descriptor_limit &&
         ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &now) == 0) {
         now.rlim_cur =

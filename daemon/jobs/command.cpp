@@ -1,6 +1,26 @@
 #include "jobs/command.hpp"
 
+#include <algorithm>
+
 namespace agentd::jobs {
+namespace {
+
+template <class Amount>
+Amount smaller(Amount a, Amount b)
+{
+    if (a == Amount{} || b == Amount{})
+        return std::max(a, b);
+    return std::min(a, b);
+}
+
+} // namespace
+
+bounds tightest(const bounds& a, const bounds& b)
+{
+    return {.cpu = smaller(a.cpu, b.cpu),
+        .memory_bytes = smaller(a.memory_bytes, b.memory_bytes),
+        .processes = smaller(a.processes, b.processes)};
+}
 
 std::string_view to_string(ended how)
 {

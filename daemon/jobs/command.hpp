@@ -12,6 +12,16 @@
 
 namespace agentd::jobs {
 
+// The most that a command may use, its whole tree together; 0: no bound.
+struct bounds {
+    // With a leaf the tree's sum is watched; without, each process alone is bounded (RLIMIT_CPU).
+    std::chrono::seconds cpu{0};
+    std::int64_t memory_bytes = 0; // needs the controller "memory", else it is not enforced
+    std::int64_t processes = 0;    // needs the controller "pids", else it is not enforced
+};
+// Of each the smaller one.
+[[nodiscard]] bounds tightest(const bounds& a, const bounds& b);
+
 // A command line for /bin/sh -c, where and with what it runs.
 struct command {
     std::string text;
@@ -20,6 +30,7 @@ struct command {
     int workdir_fd = -1;
     std::vector<std::string> env;         // NAME=VALUE, the whole environment
     std::chrono::milliseconds timeout{0}; // 0: none
+    bounds most;                          // besides those of options
 };
 
 // How a command ended; `queued`, `running` and `lost` are not this folder's to say.
@@ -54,14 +65,17 @@ struct excerpt {
 struct outcome {
     ended how = ended::completed;
     std::optional<stopped_by> by; // of killed
-    std::string reason;           // of error, for people: "cannot run /bin/sh: ..."
+    std::string reason;           // of error and of an end for want of CPU time, for people
     std::optional<int> exit_code; // of the shell; exactly one of this and signal once it ran
     std::optional<int> signal;    // that ended the shell
-    bool oom = false;             // memory ran out (known with cgroups alone)
+    bool oom = false;             // memory ran out (known with the controller "memory" alone)
     std::chrono::milliseconds wall{0};
-    std::chrono::milliseconds cpu{0}; // user and system time of the tree, as far as it was reaped
-    std::int64_t peak_bytes = 0;      // the largest resident size of one of its processes
-    std::uint64_t output_bytes = 0;   // all that was ever written
+    // User and system time: with a leaf of everybody who was ever in it, else of the processes
+    // that were waited for.
+    std::chrono::milliseconds cpu{0};
+    // With the controller "memory" of the tree together, else the largest of one process.
+    std::int64_t peak_bytes = 0;
+    std::uint64_t output_bytes = 0; // all that was ever written
     // From the first to behind the last byte that the spool lacks (of jobs); usually all of it.
     std::optional<byte_range> gap;
     excerpt output;              // of a job enough for a notification, of a foreground

@@ -10,6 +10,7 @@
 
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -74,9 +75,29 @@ base::result<> environment::open()
     if (ended != 0)
         log::warning(
             "jobs.leftover", {}, "killed {} processes that an earlier run left behind", ended);
+    tell_unenforced();
+    if (!children.marks_fit())
+        log::warning("jobs.marks", {},
+            "the hard limit of file locks is too low to mark commands by it: one that clears its "
+            "environment and leaves its parents is only found by a control group");
     looking_after_.spawn("orphans", reap_orphans(strand_, children));
     looking_after_.spawn("control groups", tend_leaves());
     return {};
+}
+
+void environment::tell_unenforced() const
+{
+    const auto& there = leaves.means().controllers;
+    const auto tell = [&there](std::string_view key, std::string_view controller) {
+        if (std::ranges::find(there, controller) == there.end())
+            log::warning("jobs.unenforced", {},
+                "{} is not enforced: agentd has no control groups with the controller {}", key,
+                controller);
+    };
+    if (settings.most.memory_bytes != 0)
+        tell("jobs.memory_bytes", "memory");
+    if (settings.most.processes != 0)
+        tell("jobs.processes", "pids");
 }
 
 aio::awaitable<> environment::tend_leaves()

@@ -36,6 +36,7 @@ struct options {
     leftovers left_behind = leftovers::kill;
     // The soft descriptor limit that commands get (the one agentd was started with).
     std::optional<std::uint64_t> descriptor_limit;
+    bounds most;                // of every command
     std::string cgroup = "off"; // or auto, or a folder: see leaves.hpp
 };
 
@@ -66,6 +67,7 @@ public:
     jobs::leaves leaves;
 
 private:
+    void tell_unenforced() const;
     aio::awaitable<> tend_leaves();
     aio::awaitable<> stop_looking_after();
 

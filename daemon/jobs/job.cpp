@@ -3,6 +3,7 @@
 #include "aio/task_group.hpp"
 #include "base/clock.hpp"
 #include "jobs/environment.hpp"
+#include "jobs/procfs.hpp"
 #include "jobs/spool_log.hpp"
 #include "jobs/supervisor.hpp"
 
@@ -24,10 +25,19 @@ std::string id_variable(const base::job_id& id)
     return "AGENTD_JOB_ID=" + id.str();
 }
 
-supervisor::settings settings_of(const base::job_id& id, const environment& shared)
+using told = std::function<void(process_identity)>;
+
+// `launched` is the job's own and may be filled in later.
+supervisor::settings settings_of(
+    const base::job_id& id, const environment& shared, const told& launched)
 {
+    const auto tell = [&launched](pid_t pid) {
+        if (launched)
+            launched({pid, start_of(pid), boot_id()});
+    };
     return {.variable = id_variable(id),
-        .keep_leftovers = shared.settings.left_behind == leftovers::keep};
+        .keep_leftovers = shared.settings.left_behind == leftovers::keep,
+        .launched = tell};
 }
 
 command marked(command what, const base::job_id& id)
@@ -44,7 +54,7 @@ struct job::state {
         : what(marked(std::move(text), id)),
           turn(std::move(its_turn)),
           log(strand, shared.spool, id),
-          process(strand, shared, settings_of(id, shared)),
+          process(strand, shared, settings_of(id, shared, launched)),
           writing(strand)
     {}
 
@@ -53,6 +63,7 @@ struct job::state {
     std::optional<stopped_by> stopped;
     std::optional<base::mono_time> began;
     bool over = false;
+    told launched;
     spool_log log;
     supervisor process;
     aio::task writing;
@@ -104,6 +115,11 @@ aio::awaitable<outcome> job::run()
     end.gap = own.log.gap();
     end.output = own.log.preview();
     co_return end;
+}
+
+void job::when_launched(std::function<void(process_identity)> told)
+{
+    state_->launched = std::move(told);
 }
 
 void job::stop(stopped_by who)

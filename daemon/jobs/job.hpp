@@ -10,11 +10,20 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 namespace agentd::jobs {
 
 class environment;
+
+// What recognises a process for good: its number alone is used again.
+struct process_identity {
+    std::int64_t pid = 0;
+    std::int64_t start = 0; // ticks since boot
+    std::string boot_id;
+};
 
 class job {
 public:
@@ -33,6 +42,9 @@ public:
     // where that was not done. Once. Cancelling it kills the tree at once; it then throws
     // operation_aborted, but only when the tree is gone, too. The place is given back.
     aio::awaitable<outcome> run();
+
+    // `told` is called on the strand once its shell runs. Before run().
+    void when_launched(std::function<void(process_identity)> told);
 
     // Ends it: TERM to the whole tree, grace, KILL. At any time, also before it was started and
     // again; the first one counts. Returns at once: its end is run()'s.

@@ -35,6 +35,11 @@ void job_state::abort(time_point now)
     give_up_at_ = now + limits::kill_patience;
 }
 
+void job_state::cpu_used_up()
+{
+    cpu_used_up_ = true;
+}
+
 void job_state::saw(std::size_t living)
 {
     seen_ = living;
@@ -52,7 +57,8 @@ job_state::step job_state::next(time_point now)
 
 job_state::step job_state::while_running(time_point now)
 {
-    if (!exited_ && !asked_ && !aborted_ && now < deadline_)
+    const bool timed_out = cpu_used_up_ || now >= deadline_;
+    if (!exited_ && !asked_ && !aborted_ && !timed_out)
         return wait_until(deadline_);
     if (!seen_)
         return step::look;
@@ -66,8 +72,9 @@ job_state::step job_state::while_running(time_point now)
     } else if (asked_) {
         how_ = ended::killed;
         by_ = asked_;
-    } else if (now >= deadline_) {
+    } else if (timed_out) {
         how_ = ended::timeout;
+        over_cpu_ = cpu_used_up_;
     } else if (!aborted_) {
         return wait_until(deadline_); // for what is kept
     }

@@ -34,6 +34,7 @@ public:
     void shell_exited(time_point now);
     void stop(stopped_by who); // the first one counts
     void abort(time_point now);
+    void cpu_used_up(); // a timeout, too
     // What a look at the tree found beside the shell.
     void saw(std::size_t living);
 
@@ -51,6 +52,8 @@ public:
 
     [[nodiscard]] ended how() const { return how_; }
     [[nodiscard]] std::optional<stopped_by> by() const { return by_; }
+    // Whether that is a timeout for want of CPU time.
+    [[nodiscard]] bool over_cpu() const { return over_cpu_; }
     // When it was over: the shell's exit, or with `keep` that of its tree.
     [[nodiscard]] time_point ended_at() const { return ended_at_; }
     // How many the shell had left behind when it exited by itself and they were stopped.
@@ -76,6 +79,8 @@ private:
     std::optional<stopped_by> by_;
     std::size_t leftovers_ = 0;
     bool aborted_ = false;
+    bool cpu_used_up_ = false;
+    bool over_cpu_ = false;
     time_point deadline_; // of the timeout
     time_point grace_end_;
     time_point kill_at_{}; // the next KILL

@@ -19,6 +19,9 @@
 #include <string_view>
 
 namespace agentd::jobs {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 constexpr const char* shell = "/bin/sh";
@@ -146,6 +149,7 @@ base::result<launched> launch(const launch_plan& plan)
         .mark = plan.mark,
         .sets_descriptor_limit = plan.descriptor_limit.has_value(),
         .descriptor_limit = plan.descriptor_limit.value_or(0),
+        .cpu_seconds = static_cast<std::uint64_t>(plan.cpu_limit.value_or(0s).count()),
     };
     auto born = clone_child(orders, plan.cgroup_fd);
     const int cgroup_error = born.pid < 0 && plan.cgroup_fd >= 0 ? born.error : 0;

@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ struct launch_plan {
     std::vector<std::string> env;
     std::uint64_t mark = 0; // 0: none; see children.hpp
     std::optional<std::uint64_t> descriptor_limit;
+    std::optional<std::chrono::seconds> cpu_limit; // of each process alone
     int cgroup_fd = -1; // the leaf it is born in, borrowed; -1: where agentd is
 };
 
@@ -36,6 +38,7 @@ struct launched {
     base::unique_fd pidfd{};
     base::unique_fd watch{};  // a second pidfd, for waiting without reaping
     base::unique_fd output{}; // reads what it writes to 1 and 2; non-blocking
+    std::string variable{};   // set by children where no mark can be: NAME=VALUE in its environment
     int cgroup_error = 0;     // errno: it could not be born in its leaf and is where agentd is
 };
 

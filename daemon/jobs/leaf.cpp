@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <charconv>
 #include <memory>
 #include <string_view>
@@ -88,21 +90,33 @@ std::vector<pid_t> processes_in(int folder)
     return found;
 }
 
-leaf::leaf(leaves& home, std::string name, base::unique_fd folder)
-    : home_(&home), name_(std::move(name)), folder_(std::move(folder))
+leaf::leaf(leaves& home, std::string name, base::unique_fd folder, base::unique_fd events)
+    : home_(&home), name_(std::move(name)), folder_(std::move(folder)), events_(std::move(events))
 {}
 
 leaf::leaf(leaf&& other) noexcept
     : home_(std::exchange(other.home_, nullptr)),
       name_(std::move(other.name_)),
-      folder_(std::move(other.folder_))
+      folder_(std::move(other.folder_)),
+      events_(std::move(other.events_))
 {}
 
 leaf::~leaf()
 {
     folder_.reset();
+    events_.reset();
     if (home_ != nullptr)
         home_->give_back(std::move(name_));
+}
+
+bool leaf::populated() const
+{
+    std::array<char, 256> text{}; // a few short lines
+    const auto n = ::pread(events_.get(), text.data(), text.size(), 0);
+    // What cannot be read is not known to be empty; a removed group is.
+    if (n < 0)
+        return errno != ENODEV;
+    return number_of({text.data(), static_cast<std::size_t>(n)}, "populated") == 1;
 }
 
 bool leaf::holds(pid_t pid) const
@@ -129,11 +143,27 @@ base::unique_fd leaf::watch() const
     return events;
 }
 
+void leaf::limit(const bounds& most) const
+{
+    if (most.memory_bytes != 0) {
+        write_group_file(fd(), "memory.max", std::to_string(most.memory_bytes));
+        write_group_file(fd(), "memory.swap.max", "0");
+        write_group_file(fd(), "memory.oom.group", "1"); // all or nobody
+    }
+    if (most.processes != 0)
+        write_group_file(fd(), "pids.max", std::to_string(most.processes));
+}
+
+std::optional<std::chrono::microseconds> leaf::cpu() const
+{
+    const auto used = number_of(read_group_file(fd(), "cpu.stat"), "usage_usec");
+    return used ? std::optional{std::chrono::microseconds{*used}} : std::nullopt;
+}
+
 group_bill leaf::bill() const
 {
     group_bill all;
-    if (const auto used = number_of(read_group_file(fd(), "cpu.stat"), "usage_usec"))
-        all.cpu = std::chrono::microseconds{*used};
+    all.cpu = cpu();
     const auto peak = read_group_file(fd(), "memory.peak");
     std::int64_t bytes = 0;
     if (std::from_chars(peak.data(), peak.data() + peak.size(), bytes).ec == std::errc{})

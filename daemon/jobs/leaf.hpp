@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/unique_fd.hpp"
+#include "jobs/command.hpp"
 
 #include <sys/types.h>
 
@@ -39,6 +40,8 @@ public:
     [[nodiscard]] int fd() const { return folder_.get(); }
     [[nodiscard]] const std::string& name() const { return name_; }
 
+    // is_populated(), also when descriptors run out.
+    [[nodiscard]] bool populated() const;
     // Whether a process is in it or below.
     [[nodiscard]] bool holds(pid_t pid) const;
     // Kills everybody in one step, whoever is being born included.
@@ -47,15 +50,20 @@ public:
     // after it was opened.
     [[nodiscard]] base::unique_fd watch() const;
 
+    // Before anybody is in it. What has no controller here is not enforced.
+    void limit(const bounds& most) const;
     [[nodiscard]] group_bill bill() const;
+    // The first of it alone.
+    [[nodiscard]] std::optional<std::chrono::microseconds> cpu() const;
 
 private:
     friend class leaves;
-    leaf(leaves& home, std::string name, base::unique_fd folder);
+    leaf(leaves& home, std::string name, base::unique_fd folder, base::unique_fd events);
 
     leaves* home_;
     std::string name_;
     base::unique_fd folder_;
+    base::unique_fd events_;
 };
 
 } // namespace agentd::jobs

@@ -247,12 +247,15 @@ std::optional<leaf> leaves::take()
         return std::nullopt;
     }
     auto folder = open_folder(folder_.get(), name);
-    if (!folder) {
+    base::unique_fd events;
+    if (folder)
+        events.reset(::openat(folder.get(), "cgroup.events", O_RDONLY | O_CLOEXEC));
+    if (!events) {
         tell_failing("open a control group", errno);
         give_back(std::move(name));
         return std::nullopt;
     }
-    return leaf{*this, std::move(name), std::move(folder)};
+    return leaf{*this, std::move(name), std::move(folder), std::move(events)};
 }
 
 std::string leaves::next_name()

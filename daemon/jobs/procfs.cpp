@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -32,6 +33,22 @@ std::string read_file(const std::string& path)
     std::array<char, 4096> block; // what the kernel gives at once
     while (text.size() < file_bytes) {
         const auto n = ::read(file.get(), block.data(), block.size());
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        text.append(block.data(), static_cast<std::size_t>(n));
+    }
+    return text;
+}
+
+// All that `file` has, from its beginning.
+std::string read_again(int file)
+{
+    std::string text;
+    std::array<char, 4096> block;
+    while (file >= 0 && text.size() < file_bytes) {
+        const auto n = ::pread(file, block.data(), block.size(), static_cast<off_t>(text.size()));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -84,6 +101,40 @@ std::vector<pid_t> children_of_thread(pid_t pid, pid_t thread)
     std::vector<pid_t> found;
     append_numbers(read_file(fmt::format("/proc/{}/task/{}/children", pid, thread)), found);
     return found;
+}
+
+base::unique_fd open_children_of_thread(pid_t pid, pid_t thread)
+{
+    const auto path = fmt::format("/proc/{}/task/{}/children", pid, thread);
+    return base::unique_fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+}
+
+std::vector<pid_t> read_children(int list)
+{
+    std::vector<pid_t> found;
+    append_numbers(read_again(list), found);
+    return found;
+}
+
+std::int64_t start_of(pid_t pid)
+{
+    // The 22nd field; the 2nd is "(NAME)", which may hold anything.
+    constexpr int blanks_before = 20;
+    const auto text = read_file(fmt::format("/proc/{}/stat", pid));
+    auto at = text.rfind(')');
+    for (int i = 0; i < blanks_before && at != text.npos; ++i)
+        at = text.find(' ', at + 1);
+    return at == text.npos ? 0 : leading_number<std::int64_t>(std::string_view{text}.substr(at));
+}
+
+const std::string& boot_id()
+{
+    static const std::string id = [] {
+        auto text = read_file("/proc/sys/kernel/random/boot_id");
+        text.resize(std::min(text.find('\n'), text.size()));
+        return text;
+    }();
+    return id;
 }
 
 std::vector<pid_t> children_of(pid_t pid)

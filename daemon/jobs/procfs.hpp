@@ -3,9 +3,12 @@
 // Any thread; microseconds each.
 #pragma once
 
+#include "base/unique_fd.hpp"
+
 #include <sys/types.h>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +18,16 @@ namespace agentd::jobs {
 // long as none of them is reaped meanwhile.
 [[nodiscard]] std::vector<pid_t> children_of_thread(pid_t pid, pid_t thread);
 [[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
+
+// The first of the two as a descriptor that can be read again and again.
+[[nodiscard]] base::unique_fd open_children_of_thread(pid_t pid, pid_t thread);
+[[nodiscard]] std::vector<pid_t> read_children(int list);
+
+// When a process was started, in the kernel's ticks since boot: two processes with the same
+// number differ in it. 0: it is gone.
+[[nodiscard]] std::int64_t start_of(pid_t pid);
+// Of the running kernel; "" where it says none.
+[[nodiscard]] const std::string& boot_id();
 
 // Whether the process of a pidfd has exited, all its threads included.
 [[nodiscard]] bool has_died(int pidfd);

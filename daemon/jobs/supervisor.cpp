@@ -8,9 +8,12 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <fmt/format.h>
+
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 
 namespace agentd::jobs {
 
@@ -23,12 +26,22 @@ namespace {
 // Between two looks at a tree that cannot be watched.
 constexpr auto unwatched_pause = milliseconds{500};
 
+// A process alone may not use more than all together; with a leaf the sum is watched, and this
+// is for what would run away between two looks.
+std::optional<std::chrono::seconds> cpu_limit(const bounds& most, bool watched)
+{
+    if (most.cpu.count() == 0)
+        return std::nullopt;
+    return watched ? most.cpu + std::chrono::seconds{2} : most.cpu;
+}
+
 } // namespace
 
 supervisor::supervisor(aio::executor strand, environment& shared, settings with)
     : strand_(std::move(strand)),
       shared_(shared),
       with_(std::move(with)),
+      variable_(with_.variable),
       wake_(strand_),
       watchers_(strand_),
       reading_(strand_)
@@ -44,12 +57,16 @@ void supervisor::stop(stopped_by who)
 
 aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
 {
-    if (auto own = shared_.leaves.take())
+    most_ = tightest(shared_.settings.most, what.most);
+    if (auto own = shared_.leaves.take()) {
         group_.emplace(std::move(*own));
+        group_->limit(most_);
+    }
     launch_plan plan{.text = std::move(what.text),
         .workdir_fd = what.workdir_fd,
         .env = std::move(what.env),
         .descriptor_limit = shared_.settings.descriptor_limit,
+        .cpu_limit = cpu_limit(most_, group_.has_value()),
         .cgroup_fd = group_ ? group_->fd() : -1};
     const auto began = clock::now();
     auto started = shared_.children.launch(std::move(plan));
@@ -63,6 +80,8 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         shared_.leaves.refused(started->cgroup_error);
         group_.reset();
     }
+    if (!started->variable.empty())
+        variable_ = started->variable;
     auto output = std::move(started->output);
     auto shell = leader::attach(strand_, shared_.children, std::move(*started));
     if (!shell) {
@@ -73,6 +92,8 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         failed.reason = std::move(shell.error().text);
         co_return failed;
     }
+    if (with_.launched)
+        with_.launched((*shell)->id().pid);
     co_return co_await supervise(std::move(*shell), std::move(output), began, what.timeout, sink);
 }
 
@@ -88,7 +109,7 @@ aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, bas
         .grace = shared_.settings.grace,
         .keep_leftovers = with_.keep_leftovers};
     job_state state{rules, began};
-    tree processes{shared_.children, shell_->id(), with_.variable, group_ ? &*group_ : nullptr};
+    tree processes{shared_.children, shell_->id(), variable_, group_ ? &*group_ : nullptr};
     co_await end_tree(state, processes);
     watchers_.cancel();
     co_await watchers_.join();
@@ -115,12 +136,14 @@ aio::awaitable<> supervisor::end_tree(job_state& state, tree& processes)
             state.shell_exited(clock::now());
         if (asked_)
             state.stop(*asked_);
+        watch_cpu(state);
         switch (state.next(clock::now())) {
         case job_state::step::wait: {
             // Without descriptors to watch with, it is looked at now and then.
             const bool watched = !exited || watch_rest(processes);
-            const auto soon = clock::now() + unwatched_pause;
-            co_await wake_.wait_until(watched ? state.wake_at() : std::min(state.wake_at(), soon));
+            const auto soon = watched ? clock::time_point::max() : clock::now() + unwatched_pause;
+            const auto at_latest = std::min({state.wake_at(), soon, cpu_check_});
+            co_await wake_.wait_until(at_latest);
             break;
         }
         case job_state::step::look:
@@ -133,6 +156,24 @@ aio::awaitable<> supervisor::end_tree(job_state& state, tree& processes)
         case job_state::step::give_up: co_return;
         }
     }
+}
+
+// The tree's CPU time grows by the number of processors at the most: so long it is not looked at.
+void supervisor::watch_cpu(job_state& state)
+{
+    using std::chrono::microseconds;
+    if (!group_ || most_.cpu.count() == 0)
+        return;
+    const auto used = group_->cpu();
+    const auto left = microseconds{most_.cpu} - used.value_or(microseconds{0});
+    if (left.count() <= 0) {
+        cpu_check_ = base::mono_time::max();
+        state.cpu_used_up();
+        return;
+    }
+    const auto processors = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
+    constexpr microseconds least = milliseconds{10};
+    cpu_check_ = clock::now() + std::max(left / processors, least);
 }
 
 // A cancellation of the owner, once; after it nothing interrupts the end any more.
@@ -208,6 +249,21 @@ void supervisor::collect(const job_state& state, const tree& processes, outcome&
     into.cpu = duration_cast<milliseconds>(bill.cpu.value_or(status->used.cpu));
     into.peak_bytes = bill.peak_bytes.value_or(status->used.peak_bytes);
     into.oom = bill.oom;
+    name_cause(state, into);
+}
+
+// What was stopped by its bounds and not by anybody.
+void supervisor::name_cause(const job_state& state, outcome& into) const
+{
+    if (into.oom && into.how == ended::completed && into.signal == SIGKILL) {
+        into.how = ended::killed;
+        into.by = stopped_by::memory;
+    }
+    const bool by_kernel = most_.cpu.count() != 0 && into.signal == SIGXCPU;
+    if (into.how == ended::completed && by_kernel)
+        into.how = ended::timeout;
+    if (into.how == ended::timeout && (state.over_cpu() || by_kernel))
+        into.reason = fmt::format("used up its {} s of CPU time", most_.cpu.count());
 }
 
 } // namespace agentd::jobs

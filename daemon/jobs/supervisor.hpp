@@ -17,6 +17,7 @@
 #include "jobs/pump.hpp"
 #include "jobs/tree.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@ public:
         std::string variable; // NAME=VALUE that marks its processes; may be empty
         bool keep_leftovers = false;
         bool gentle_abort = false; // being cancelled is a stop with grace, not a KILL at once
+        std::function<void(pid_t)> launched; // called once its shell runs; may be empty
     };
 
     supervisor(aio::executor strand, environment& shared, settings with);
@@ -53,11 +55,16 @@ private:
     aio::awaitable<> ring_when_exited();
     aio::awaitable<> ring_at(int fd, bool urgent);
     bool watch_rest(const tree& processes);
+    void watch_cpu(job_state& state);
+    void name_cause(const job_state& state, outcome& into) const;
     void collect(const job_state& state, const tree& processes, outcome& into);
 
     const aio::executor strand_;
     environment& shared_;
     const settings with_;
+    std::string variable_;
+    bounds most_;
+    base::mono_time cpu_check_ = base::mono_time::max(); // when its CPU time can be used up at best
     bell wake_;
     std::optional<stopped_by> asked_;
     std::optional<leaf> group_;

@@ -43,7 +43,7 @@ std::size_t tree::count_in_leaf(bool leader_lives) const
 {
     constexpr int moments = 100;
     for (int i = 0;; ++i) {
-        if (group_ == nullptr || (!leader_lives && !is_populated(group_->fd())))
+        if (group_ == nullptr || (!leader_lives && !group_->populated()))
             return 0;
         const auto inside = processes_in(group_->fd());
         const auto leader = std::ranges::count(inside, leader_.pid);
