@@ -104,7 +104,8 @@ std::string describe_end(const proto::api::job& job)
     case job_state::completed:
         return job.signal ? fmt::format("completed: signal {}", signal_text(*job.signal))
                           : fmt::format("completed: exit {}", job.exit_code.value_or(0));
-    case job_state::timeout: return "timeout";
+    case job_state::timeout: // of the CPU time it says so
+        return job.reason.empty() ? "timeout" : fmt::format("timeout: {}", job.reason);
     case job_state::killed: return fmt::format("killed by {}", job.by);
     case job_state::error:
         return fmt::format("error: {}", base::defuse_markers(base::one_line(job.reason, 200)));

@@ -162,6 +162,10 @@ aio::awaitable<> live_jobs::run(std::shared_ptr<live> what)
             log::error("job.broken", {session_.str()}, "{}", why.what());
         }
     }
+    const auto id = row.shown.id;
+    what->job->when_launched([this, id](jobs::process_identity who) {
+        running_.spawn("job process", note_process(id, std::move(who)));
+    });
     const auto outcome = co_await what->job->run();
     record_end(row, outcome);
     std::int64_t news = 0;
@@ -180,6 +184,17 @@ aio::awaitable<> live_jobs::run(std::shared_ptr<live> what)
     live_.erase(job.id);
     changed_.notify_all();
     ended_(job.task_id);
+}
+
+aio::awaitable<> live_jobs::note_process(base::job_id id, jobs::process_identity who)
+{
+    auto work = [id, who](store::connection& db) {
+        store::jobs::note_process(db, id, who.pid, who.start, who.boot_id);
+    };
+    const auto noted = co_await shared_.db.write(
+        store::step::start_job, store::durability::process_death, std::move(work));
+    if (!noted)
+        log::warning("job.process_lost", {}, "cannot note a job's process: {}", noted.error().text);
 }
 
 tools::job_view live_jobs::view_of(const proto::api::job& job) const

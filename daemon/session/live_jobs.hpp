@@ -70,6 +70,8 @@ private:
     };
     // The whole life of one; shared, because views of it are taken while it ends.
     aio::awaitable<> run(std::shared_ptr<live> what);
+    // Its process, to be recognised after a crash; a failure does not matter to the job.
+    aio::awaitable<> note_process(base::job_id id, jobs::process_identity who);
     aio::awaitable<base::result<>> insert(store::jobs::row& row, bool queued);
     [[nodiscard]] tools::job_view view_of(const proto::api::job& job) const;
     // Whether that wait is over.

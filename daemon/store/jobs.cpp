@@ -177,6 +177,17 @@ void start(connection& db, const base::job_id& id, base::wall_time now, std::int
         .run();
 }
 
+void note_process(connection& db, const base::job_id& id, std::int64_t pid, std::int64_t pid_start,
+    std::string_view boot_id)
+{
+    db.prepare("UPDATE jobs SET pid = ?, pid_start = ?, boot_id = ? WHERE id = ?")
+        .bind(pid)
+        .bind(pid_start)
+        .bind(boot_id)
+        .bind(id.str())
+        .run();
+}
+
 bool finish(connection& db, const row& ended)
 {
     auto change = db.prepare(

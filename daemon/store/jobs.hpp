@@ -33,6 +33,9 @@ struct filter {
     std::optional<std::uint32_t> owner_uid, std::size_t limit);
 void start(connection& db, const base::job_id& id, base::wall_time now, std::int64_t pid,
     std::int64_t pid_start, std::string_view boot_id);
+// Which process its shell is, whenever that is known.
+void note_process(connection& db, const base::job_id& id, std::int64_t pid, std::int64_t pid_start,
+    std::string_view boot_id);
 // Writes the end (all of `shown` from state on, the preview). False if it had ended already.
 [[nodiscard]] bool finish(connection& db, const row& ended);
 // Jobs that are queued or running: of one task, of one session, of all.

@@ -66,9 +66,11 @@ answer command_answer(const jobs::outcome& end, std::chrono::seconds limit)
     }
     if (!more.empty())
         add_line(text, more);
-    const auto why = end.how == jobs::ended::timeout
-        ? fmt::format("Timeout ({}s)", limit.count())
-        : fmt::format("killed by {}", end.by ? to_string(*end.by) : "somebody");
+    auto why = fmt::format("killed by {}", end.by ? to_string(*end.by) : "somebody");
+    if (end.how == jobs::ended::timeout && end.reason.empty())
+        why = fmt::format("Timeout ({}s)", limit.count());
+    else if (end.how == jobs::ended::timeout)
+        why = fmt::format("Timeout ({})", end.reason);
     return failed(text.empty() ? why : why + "\n" + text);
 }
 

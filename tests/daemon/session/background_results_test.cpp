@@ -77,6 +77,9 @@ TEST_CASE("background_results: how each end is described")
     CHECK(session::describe_end(one.job) == "killed by user");
     one.job.state = proto::api::job_state::timeout;
     CHECK(session::describe_end(one.job) == "timeout");
+    one.job.reason = "used up its 1 s of CPU time";
+    CHECK(session::describe_end(one.job) == "timeout: used up its 1 s of CPU time");
+    one.job.reason.clear();
     one.job.state = proto::api::job_state::lost;
     one.job.reason = "agentd ended\nwhile it ran";
     CHECK(session::describe_end(one.job) == "lost: agentd ended\\nwhile it ran");

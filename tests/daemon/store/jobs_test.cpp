@@ -26,6 +26,10 @@ TEST_CASE("jobs: from queued to its end, everything that is known of it is kept"
     CHECK(ended.pid == 77);
     CHECK(ended.pid_start == 88);
     CHECK(ended.boot_id == "boot");
+    jobs::note_process(*db, id, 79, 99, "later");
+    CHECK(jobs::find(*db, id)->pid == 79);
+    CHECK(jobs::find(*db, id)->pid_start == 99);
+    CHECK(jobs::find(*db, id)->boot_id == "later");
     CHECK(!ended.shown.exit_code.has_value());
     ended.shown.state = job_state::killed;
     ended.shown.by = "user";

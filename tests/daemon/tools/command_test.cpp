@@ -85,6 +85,9 @@ TEST_CASE("command_answer: a timeout is an error with what was printed so far")
     CHECK(text_of(end) == "Error: Timeout (120s)\nhalf");
     CHECK(command_answer(end, 5s).text == "Error: Timeout (5s)\nhalf");
     CHECK(command_answer(end, 120s).is_error);
+    end.reason = "used up its 1 s of CPU time";
+    CHECK(text_of(end) == "Error: Timeout (used up its 1 s of CPU time)\nhalf");
+    end.reason.clear();
     end.output.head.clear();
     CHECK(text_of(end) == "Error: Timeout (120s)");
 }
