@@ -1,8 +1,7 @@
 // What a task is found in after the daemon's end, at moments too short to be met from outside,
 // and what becomes of one whose state the database refuses.
-#include "tests/system/evidence.hpp"
+#include "tests/system/window.hpp"
 
-#include <doctest/doctest.h>
 #include <sqlite3.h>
 
 #include <csignal>
@@ -44,17 +43,6 @@ js::object held(js::object more = {})
 js::object stopped_by(std::string_view reason)
 {
     return {{"reply", {{"stop_reason", reason}}}};
-}
-
-js::value bash(std::string_view command)
-{
-    return use("bash", {{"command", command}});
-}
-
-std::string error_of(const js::object& task)
-{
-    return task.at("error").is_object() ? std::string{task.at("error").at("type").as_string()}
-                                        : std::string{};
 }
 
 js::object in_order(js::array parts)
@@ -157,6 +145,65 @@ TEST_CASE("resume: a later task extends the element of a cancelled one's message
     CHECK(count_of(last_user_text(w.requests().back()), "<background-results>") == 1);
     check_told_once(w, {session_of(w, first)});
     w.check_model_content();
+}
+
+namespace {
+
+// Ends the daemon behind a compaction, before the request that follows it is stored.
+void kill_behind_compaction(world& w, const std::string& hold)
+{
+    w.await_model("held=" + hold);
+    change_state(w,
+        "CREATE TRIGGER broken BEFORE UPDATE OF content ON messages WHEN OLD.epoch = 2 "
+        "BEGIN SELECT RAISE(ABORT, 'broken'); END");
+    w.release(hold);
+    w.await_event("session.compacted");
+    CHECK(w.stop_daemon(SIGKILL) == 128 + SIGKILL);
+    change_state(w, "DROP TRIGGER broken");
+    w.start_daemon();
+}
+
+} // namespace
+
+TEST_CASE("resume: ended right behind a compaction, the new task's prompt is told, and once")
+{
+    world w{{.scenario = scenario(
+                 {interrupted("SUMMARY",
+                      {step({say("Done.")},
+                          {{"expect",
+                              {{"history_once", js::array{"SUMMARY of it", "second haul"}}}}})}),
+                     interrupted("first haul",
+                         {step({say("Begun.")}, counting(full)),
+                             step({say("SUMMARY of it")}, holding("summary", expects({wish})))})}),
+        .model_config = small_window}};
+    const auto first = w.submit("first haul");
+    CHECK(w.ended(first).at("result") == "Begun.");
+    const auto second = w.submit("second haul", {{"session_id", session_of(w, first)}});
+    kill_behind_compaction(w, "summary");
+    CHECK(w.ended(second).at("result") == "Done.");
+    CHECK(w.events("&types=session.compacted").size() == 1);
+    w.check_model_content();
+}
+
+TEST_CASE("resume: ended right behind a compaction, what the refused request carried is told")
+{
+    world w{{.scenario = scenario(
+                 {interrupted("SUMMARY",
+                      {step({say("Done.")},
+                          in_order({"SUMMARY of it", "long haul", "| quick", "be brief"}))}),
+                     interrupted(record, {step({say("SUMMARY of it")}, holding("summary"))}),
+                     interrupted("long haul",
+                         {step({background("echo quick")}),
+                             step({bash("echo one"), use("wait_background", {})}, holding("gate")),
+                             refused_as(413, "too large")})})}};
+    const auto task = w.submit("long haul");
+    w.await_model("held=gate");
+    w.json(202, "POST", "/v1/tasks/" + task + "/messages", {{"text", "be brief"}});
+    w.release("gate");
+    kill_behind_compaction(w, "summary");
+    CHECK(w.ended(task).at("result") == "Done.");
+    check_told_once(w, {session_of(w, task)});
+    CHECK(w.events("&types=notification.delivered").size() == 2);
 }
 
 TEST_CASE("broken: a reply that the database refuses ends the task as internal, and no other")

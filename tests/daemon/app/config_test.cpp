@@ -65,6 +65,7 @@ const mistake mistakes[] = {
     {"[model]\nfallback = [1]", "c.toml:2: key \"model.fallback\": must be a string"},
     {"[model]\ncontext_window = -5",
         "c.toml:2: key \"model.context_window\": must be between 0 and 100000000"},
+    {"[model]\ncompact_at = 1.5", "c.toml:2: key \"model.compact_at\": must be between 0 and 1"},
     {"[model]\nprice = 3", "c.toml:2: key \"model.price\": must be a table of models"},
     {"[model]\nprice.x = 3",
         "c.toml:2: key \"model.price.\"x\"\": must be a table "
