@@ -169,15 +169,15 @@ void history::answered(std::string reply)
 
 void history::drop_thinking()
 {
-    for (auto& entry : std::exchange(messages_, {})) {
-        const bool joins = !messages_.empty() && messages_.back().by_user == entry.by_user;
-        if (entry.by_user && !joins) {
-            messages_.push_back(std::move(entry)); // the same bytes, shared
+    for (auto& old : std::exchange(messages_, {})) {
+        const bool joins = !messages_.empty() && messages_.back().by_user == old.by_user;
+        if (old.by_user && !joins) {
+            messages_.push_back(std::move(old)); // the same bytes, shared
             continue;
         }
-        auto rest = entry.by_user ? std::string{entry.content()}
-                                  : wire::without_thinking(entry.content()).value_or("");
-        append(entry.by_user ? "user" : "assistant", rest);
+        auto rest = old.by_user ? std::string{old.content()}
+                                : wire::without_thinking(old.content()).value_or("");
+        append(old.by_user ? "user" : "assistant", rest);
     }
 }
 
