@@ -68,16 +68,16 @@ void origin::prepare()
     connector_.emplace(io_, address_, std::move(*via), what_);
 }
 
-aio::awaitable<origin::admission> origin::enter(std::string model, bool waited)
+aio::awaitable<origin::admission> origin::enter(std::string model)
 {
-    return aio::on(strand_, enter_here(std::move(model), waited));
+    return aio::on(strand_, enter_here(std::move(model)));
 }
 
-aio::awaitable<origin::admission> origin::enter_here(std::string model, bool waited)
+aio::awaitable<origin::admission> origin::enter_here(std::string model)
 {
     admission now;
     if (const auto gate = gates_.find(model); gate != gates_.end()) {
-        const auto entry = gate->second.enter(base::mono_now(), waited, random_share());
+        const auto entry = gate->second.enter(base::mono_now(), random_share());
         now.wait = entry.wait;
         now.is_probe = entry.is_probe;
     }

@@ -49,8 +49,8 @@ public:
         bool is_probe = false; // it has to tell what came of it: probe_ended
         connection_ptr used;
     };
-    // From any strand; `waited`: it comes again after a wait.
-    [[nodiscard]] aio::awaitable<admission> enter(std::string model, bool waited);
+    // From any strand.
+    [[nodiscard]] aio::awaitable<admission> enter(std::string model);
     // One was asked to wait for `hold` and comes back: holds the others, too, and gives it its
     // place among them, as the time until then. From any strand.
     [[nodiscard]] aio::awaitable<std::chrono::milliseconds> line_up(
@@ -77,7 +77,7 @@ public:
 
 private:
     origin(const aio::executor& io, options what);
-    aio::awaitable<admission> enter_here(std::string model, bool waited);
+    aio::awaitable<admission> enter_here(std::string model);
     aio::awaitable<std::chrono::milliseconds> line_up_here(
         std::string model, std::chrono::milliseconds hold);
     // The limits of a model are its own: the others go on. Made where there is none yet.

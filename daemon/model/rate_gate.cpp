@@ -44,7 +44,7 @@ std::chrono::milliseconds rate_gate::line_up(base::mono_time now, double random)
     return between(now, place);
 }
 
-rate_gate::entry rate_gate::enter(base::mono_time now, bool waited, double random)
+rate_gate::entry rate_gate::enter(base::mono_time now, double random)
 {
     entry out;
     if (now >= open_at_ && must_probe_) {
@@ -57,9 +57,7 @@ rate_gate::entry rate_gate::enter(base::mono_time now, bool waited, double rando
         out.wait = line_up(now, random);
         return out;
     }
-    // Closed: into the line. Open, but a line is still coming through: behind it, unless this
-    // is one of its own.
-    if (now < open_at_ || (!waited && now < next_at_))
+    if (now < open_at_)
         out.wait = line_up(now, random);
     return out;
 }

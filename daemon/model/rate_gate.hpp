@@ -1,9 +1,11 @@
 // One view of the limits of one model at an origin, for all sessions: when the server asked one
 // of them to wait, the others do not have to find out, and they do not come back together.
 //
-// Closed: nobody goes. Then those who waited go one after another, the line. What a server asks
-// of one request holds the others for a bounded time only: after it one of them is the probe,
-// and the rest wait for what comes of it.
+// Closed: nobody goes. Then those who waited go one after another, the line. Who comes once it is
+// open goes at once: behind the line he would lengthen it for the next, and at more requests a
+// second than the line lets through it would never end. What a server asks of one request holds
+// the others for a bounded time only: after it one of them is the probe, and the rest wait for
+// what comes of it.
 // Pure; on the origin's strand only.
 #pragma once
 
@@ -29,9 +31,9 @@ public:
         std::chrono::milliseconds wait{0}; // 0: go
         bool is_probe = false;             // tell what came of it: probe_ended
     };
-    // How long a request that wants to be sent now has to wait; it has a place in the line
-    // then and comes through when it asks again with `waited`. Nobody else's place changes.
-    [[nodiscard]] entry enter(base::mono_time now, bool waited, double random);
+    // How long a request that wants to be sent now has to wait until it asks again; that is its
+    // place in the line. Nobody else's place changes.
+    [[nodiscard]] entry enter(base::mono_time now, double random);
     // `passed`: the server took it. Else the next one is the probe.
     void probe_ended(bool passed);
 

@@ -123,7 +123,6 @@ aio::awaitable<bool> asking::back_off(attempt_failure& why, std::chrono::millise
     if (const auto hold = hold_for(why, delay)) {
         const auto place = co_await at_->line_up(model_, *hold);
         delay = std::max(delay, place);
-        has_place_ = true;
     }
     if (const auto left = policy_.left(base::mono_now()); delay > left) {
         why.told.message += "; " + too_long_to_wait(delay, left);
@@ -143,7 +142,6 @@ bool asking::fall_back(const failure& why)
         return false;
     const std::string from = std::exchange(model_, others[next_fallback_++]);
     overloads_ = 0;
-    has_place_ = false;
     policy_.start_backoff_anew();
     encode();
     told_.on_fallback(from, model_, why);
@@ -168,10 +166,10 @@ bool asking::drop_thinking(const attempt_failure& why)
 aio::awaitable<std::expected<asking::let_in, attempt_failure>> asking::pass_gate()
 {
     bool is_told = false;
-    for (bool waited = std::exchange(has_place_, false);; waited = true) {
+    for (;;) {
         if (at_->credential_is_refused())
             co_return std::unexpected(refused_before());
-        auto now = co_await at_->enter(model_, waited);
+        auto now = co_await at_->enter(model_);
         let_in in;
         in.used = std::move(now.used);
         in.is_probe = now.is_probe;

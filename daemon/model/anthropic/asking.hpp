@@ -59,7 +59,6 @@ private:
     std::size_t next_fallback_ = 0;
     std::size_t overloads_ = 0; // in a row, of this model
     std::int64_t sent_ = 0;     // attempts; what still waits before the gate is none
-    bool has_place_ = false;    // in the line before the gate, and its time has come
     bool without_thinking_ = false;
     std::vector<billed> discarded_;
     std::optional<proto::messages::request_body> body_;

@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <vector>
+
 using namespace agentd;
 using namespace agentd::model;
 using namespace std::chrono_literals;
@@ -15,9 +17,9 @@ namespace {
 const base::mono_time t0{};
 constexpr double middle = 0.5; // a step as long as limits::rate_gate_spacing
 
-std::chrono::milliseconds wait(rate_gate& gate, base::mono_time now, bool waited = false)
+std::chrono::milliseconds wait(rate_gate& gate, base::mono_time now)
 {
-    return gate.enter(now, waited, middle).wait;
+    return gate.enter(now, middle).wait;
 }
 
 const base::wall_time now = *base::from_rfc3339("2026-11-20T07:00:00.000Z");
@@ -42,16 +44,35 @@ TEST_CASE(
     CHECK(wait(gate, t0) == 1000ms);
     CHECK(wait(gate, t0) == 1025ms);
     CHECK(wait(gate, t0 + 500ms) == 550ms);
-    // The first one comes through; a newcomer goes behind the line.
-    CHECK(wait(gate, t0 + 1000ms, true) == 0ms);
-    CHECK(wait(gate, t0 + 1010ms) == 65ms);
+    // The first one comes through, and a newcomer, who takes nobody's place.
+    CHECK(wait(gate, t0 + 1000ms) == 0ms);
+    CHECK(wait(gate, t0 + 1010ms) == 0ms);
+    CHECK_FALSE(gate.is_idle(t0 + 1074ms));
     CHECK(wait(gate, t0 + 2000ms) == 0ms);
     CHECK(gate.is_idle(t0 + 2000ms));
     // A second limit while somebody waits: they wait again, an earlier one changes nothing.
     gate.close_until(t0 + 3000ms, t0 + 2000ms);
     gate.close_until(t0 + 2500ms, t0 + 2000ms);
-    CHECK(wait(gate, t0 + 2600ms, true) == 400ms);
+    CHECK(wait(gate, t0 + 2600ms) == 400ms);
     CHECK_FALSE(gate.is_idle(t0 + 3000ms));
+}
+
+TEST_CASE("rate gate: sessions that go on and on are as fast again as without a limit")
+{
+    rate_gate gate;
+    gate.close_until(t0 + 1000ms, t0);
+    std::vector<base::mono_time> next(32, t0); // when each asks, or asks again
+    std::size_t sent = 0;
+    for (auto at = t0; at < t0 + 5s; at += 1ms) {
+        for (auto& mine : next) {
+            if (mine > at)
+                continue;
+            const auto hold = wait(gate, at);
+            mine = at + (hold > 0ms ? hold : 20ms); // a turn takes 20 ms
+            sent += hold == 0ms && at >= t0 + 4s ? 1 : 0;
+        }
+    }
+    CHECK(sent == next.size() * 50);
 }
 
 TEST_CASE("rate gate: the line's steps differ, between half of one and one and a half")
@@ -73,27 +94,27 @@ TEST_CASE("rate gate: an hour for one is a minute for all; then one goes, the ot
     gate.close_until(t0 + 3600s, t0);
     CHECK(wait(gate, t0) == limits::rate_hold_longest);
     const auto later = t0 + limits::rate_hold_longest;
-    CHECK(gate.enter(later, true, middle).is_probe);
-    CHECK(wait(gate, later, true) >= limits::rate_probe_recheck);
+    CHECK(gate.enter(later, middle).is_probe);
+    CHECK(wait(gate, later) >= limits::rate_probe_recheck);
     CHECK(wait(gate, later) >= limits::rate_probe_recheck);
 
     SUBCASE("it passes: the line comes through") {
         gate.probe_ended(true);
-        CHECK(gate.enter(later + 1s, true, middle).wait == 0ms);
-        CHECK_FALSE(gate.enter(later + 1s, true, middle).is_probe);
+        CHECK(gate.enter(later + 1s, middle).wait == 0ms);
+        CHECK_FALSE(gate.enter(later + 1s, middle).is_probe);
     }
     SUBCASE("it is refused, too: the next minute") {
         gate.close_until(later + 3540s, later);
-        CHECK(wait(gate, later + 1s, true) >= limits::rate_hold_longest - 1s);
-        CHECK(gate.enter(later + limits::rate_hold_longest, true, middle).is_probe);
+        CHECK(wait(gate, later + 1s) >= limits::rate_hold_longest - 1s);
+        CHECK(gate.enter(later + limits::rate_hold_longest, middle).is_probe);
     }
     SUBCASE("it ends without an answer: the next one tries, at once") {
         gate.probe_ended(false);
-        CHECK(gate.enter(later + 1s, true, middle).is_probe);
+        CHECK(gate.enter(later + 1s, middle).is_probe);
     }
     SUBCASE("it is never heard of again: the next one tries, some time later") {
-        CHECK(wait(gate, later + limits::rate_probe_patience - 1ms, true) > 0ms);
-        CHECK(gate.enter(later + limits::rate_probe_patience, true, middle).is_probe);
+        CHECK(wait(gate, later + limits::rate_probe_patience - 1ms) > 0ms);
+        CHECK(gate.enter(later + limits::rate_probe_patience, middle).is_probe);
     }
 }
 
@@ -102,14 +123,14 @@ TEST_CASE("rate gate: nothing left holds until the reset, and not for long: buck
     rate_gate gate;
     gate.spent_until(t0 + 2s, t0);
     CHECK(wait(gate, t0) == 2s);
-    CHECK_FALSE(gate.enter(t0 + 2s, true, middle).is_probe);
+    CHECK_FALSE(gate.enter(t0 + 2s, middle).is_probe);
     gate.spent_until(t0 + 1s, t0 + 3s); // past
     CHECK(wait(gate, t0 + 3s) == 0ms);
 
     rate_gate far;
     far.spent_until(t0 + 60s, t0);
     CHECK(wait(far, t0) == limits::rate_reset_longest);
-    CHECK(far.enter(t0 + limits::rate_reset_longest, true, middle).is_probe);
+    CHECK(far.enter(t0 + limits::rate_reset_longest, middle).is_probe);
 }
 
 TEST_CASE("rate headers: only of what nothing is left, the longest, by the server's clock")
