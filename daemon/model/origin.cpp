@@ -62,8 +62,10 @@ void origin::prepare()
     secrets_ = what_.forwarded.secrets;
     secrets_.push_back(what_.key.value);
     if (address_.tls) {
-        if (auto read = check_named_certificates(what_.ca_file); !read)
-            return unusable("tls_error", std::move(read.error().text));
+        // Want of descriptors passes: the connector reads them again.
+        const auto read = check_named_certificates(what_.ca_file);
+        if (!read && read.error().is(errc::bad_options))
+            return unusable("tls_error", read.error().text);
     }
     connector_.emplace(io_, address_, std::move(*via), what_);
 }

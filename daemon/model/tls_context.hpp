@@ -28,7 +28,7 @@ using tls_trust = side_work<tls_context>;
 [[nodiscard]] tls_trust trust_in(std::string ca_file);
 
 // What make_tls_context would say of what was named, as far as it can be told at once: reads
-// `ca_file` and only opens SSL_CERT_FILE. Errors: bad_options.
+// `ca_file` and only opens SSL_CERT_FILE. Errors: as make_tls_context.
 [[nodiscard]] base::result<> check_named_certificates(const std::string& ca_file);
 
 } // namespace agentd::model

@@ -5,6 +5,7 @@
 #include "base/unique_fd.hpp"
 #include "model/dial.hpp"
 #include "model/error.hpp"
+#include "tests/daemon/model/no_descriptors.hpp"
 #include "tests/support/byte_server.hpp"
 #include "tests/support/run_coro.hpp"
 
@@ -13,7 +14,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -76,23 +76,6 @@ private:
     sockaddr_in to_{};
     base::unique_fd listening_;
     std::vector<base::unique_fd> waiting_;
-};
-
-// While it lives, the process gets no further descriptor.
-class no_descriptors {
-public:
-    no_descriptors()
-    {
-        ::getrlimit(RLIMIT_NOFILE, &old_);
-        const rlimit none{.rlim_cur = 0, .rlim_max = old_.rlim_max};
-        ::setrlimit(RLIMIT_NOFILE, &none);
-    }
-    ~no_descriptors() { ::setrlimit(RLIMIT_NOFILE, &old_); }
-    no_descriptors(const no_descriptors&) = delete;
-    no_descriptors& operator=(const no_descriptors&) = delete;
-
-private:
-    rlimit old_{};
 };
 
 std::size_t open_descriptors()
