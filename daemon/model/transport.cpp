@@ -114,10 +114,10 @@ public:
         error_code failed;
         co_await stream_.async_handshake(
             ssl::stream_base::client, asio::redirect_error(asio::use_awaitable, failed));
-        if (failed && resuming)
+        if (failed && resuming && failed != asio::error::operation_aborted)
             with_.sessions->forget(); // it may have been the reason
         if (failed)
-            co_return std::unexpected(handshake_error(failed));
+            co_return std::unexpected(handshake_error(failed, resuming));
         shaken_ = true;
         co_return base::result<>{};
     }
@@ -160,15 +160,17 @@ public:
     }
 
 private:
-    base::error handshake_error(const error_code& failed) const
+    // What TLS says of a session that was offered is no word on the peer: a whole handshake may
+    // work.
+    base::error handshake_error(const error_code& failed, bool resuming) const
     {
         if (!peer_.fault().empty())
             return {errc::tls_refused, peer_.fault()};
-        const bool by_tls = failed.category() == asio::error::get_ssl_category();
+        const bool final = !resuming && failed.category() == asio::error::get_ssl_category();
         const auto reason = failed == ssl::error::stream_truncated || failed == asio::error::eof
             ? std::string{"the server closed the connection"}
             : failed.message();
-        return {by_tls ? errc::tls_refused : errc::broken,
+        return {final ? errc::tls_refused : errc::broken,
             fmt::format("TLS handshake with {} failed: {}", peer_.name(), reason)};
     }
 

@@ -25,7 +25,7 @@ struct tls_setting {
 [[nodiscard]] connection_ptr plain_over(boost::asio::ip::tcp::socket socket);
 
 // Shakes hands with `to` over `socket`, resuming a session where there is one. Errors:
-// tls_refused, timed_out, broken.
+// tls_refused, timed_out, broken (also where only the resuming was refused).
 [[nodiscard]] aio::awaitable<base::result<connection_ptr>> tls_over(
     boost::asio::ip::tcp::socket socket, tls_setting with, const url& to,
     std::chrono::milliseconds limit);

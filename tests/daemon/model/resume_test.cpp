@@ -140,6 +140,60 @@ TEST_CASE("TLS: a server that has forgotten its tickets makes a whole handshake"
     CHECK(seen.get() == flags{false, true, false, true});
 }
 
+namespace {
+
+// To the server, but through another that decides what becomes of each connection.
+model::options by_way_of(const byte_server& front, const secured& server)
+{
+    auto with = server.options();
+    with.base_url = "https://localhost:" + std::to_string(front.port());
+    return with;
+}
+
+byte_server::script leading_to(const secured& server)
+{
+    return [port = server.server.port()](peer& with) { with.relay(port); };
+}
+
+} // namespace
+
+TEST_CASE("TLS: a handshake that fails because it resumes is tried again as a whole one")
+{
+    resumptions seen;
+    const secured server{{}, noting(seen)};
+    const auto refuse = [](peer& with) {
+        with.send(std::string_view{"\x15\x03\x03\x00\x02\x02\x50", 7}); // alert internal_error
+        with.client_leaves(5s);
+    };
+    const byte_server front{{leading_to(server), refuse, leading_to(server)}};
+    const auto all = ask_in_turn(by_way_of(front, server), 2);
+    for (const auto& one : all)
+        CHECK_MESSAGE(one.outcome.has_value(), one.message());
+    CHECK(all[1].retries.size() == 1);
+    CHECK(seen.get() == flags{false, false});
+
+    // Without a session it is the server that does not want this client.
+    const byte_server unwilling{{refuse, leading_to(server)}};
+    const auto refused = ask(by_way_of(unwilling, server));
+    CHECK(refused.type() == "tls_error");
+    CHECK(refused.retries.empty());
+}
+
+TEST_CASE("TLS: a handshake that is given up costs no more than the ticket it offered")
+{
+    resumptions seen;
+    const secured server{{}, noting(seen)};
+    const auto stay_silent = [](peer& with) { with.client_leaves(10s); };
+    const byte_server front{{leading_to(server), stay_silent, leading_to(server)}};
+    auto with = by_way_of(front, server);
+    with.limits.handshake = 1s;
+    const auto all = ask_in_turn(with, 2);
+    for (const auto& one : all)
+        CHECK_MESSAGE(one.outcome.has_value(), one.message());
+    CHECK(all[1].retries.size() == 1);
+    CHECK(seen.get() == flags{false, true});
+}
+
 TEST_CASE("trust: a CA file that is none is told before there is a connection")
 {
     const secured server;
