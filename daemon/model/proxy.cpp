@@ -70,15 +70,18 @@ base::result<> read_credentials(std::string_view userinfo, proxy& out)
     const auto colon = std::min(userinfo.find(':'), userinfo.size());
     const auto password_as_given =
         colon == userinfo.size() ? std::string_view{} : userinfo.substr(colon + 1);
-    const auto user = percent_decoded(userinfo.substr(0, colon));
+    const auto user_as_given = userinfo.substr(0, colon);
+    const auto user = percent_decoded(user_as_given);
     const auto password = percent_decoded(password_as_given);
     if (!user || !password)
         return std::unexpected(refuse("has a % in its user or password that begins no %XX "
                                       "(a % itself is %25)"));
     const auto encoded = base64(*user + ":" + *password);
     out.authorization = "Basic " + encoded;
-    out.secrets = {encoded, *password, std::string{password_as_given}};
-    std::erase(out.secrets, "");
+    if (password->empty()) // then the user is what lets in: a token
+        out.secrets = {encoded, *user, std::string{user_as_given}};
+    else
+        out.secrets = {encoded, *password, std::string{password_as_given}};
     return {};
 }
 

@@ -146,6 +146,19 @@ TEST_CASE("case 72 proxy_407: final, with the proxy's words, without the credent
             " wants a user and a password (status 407)");
 }
 
+TEST_CASE("case 72 proxy_407: a user without a password is as secret as one")
+{
+    const byte_server proxy{{[](peer& with) {
+        with.read_request();
+        with.send(reply(407, "text/plain", "not TOK/en, nor TOK%2Fen"));
+    }}};
+    auto with = through(proxy);
+    for (const auto* credentials : {"TOK%2Fen:@", "TOK%2Fen@"}) {
+        with.proxy = at(proxy, credentials);
+        CHECK(ask(with).message().ends_with(": not [credential], nor [credential]"));
+    }
+}
+
 TEST_CASE("case 72 no_proxy: who is named there, and this machine, is reached without the proxy")
 {
     const byte_server proxy{{once(reply(403, "text/plain", "no"))}};
