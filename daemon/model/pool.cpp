@@ -38,20 +38,23 @@ struct pool::state {
 
 namespace {
 
-// Closes what has waited too long and comes back for the rest. No coroutine: it holds nothing
-// but a weak reference and needs no owner to join it.
+// Closes what has waited too long and comes back for the rest; where it was about to come later
+// than the first of them wants, it comes earlier. No coroutine: it holds nothing but a weak
+// reference and needs no owner to join it.
 template <class State>
 void sweep_later(const std::shared_ptr<State>& pool)
 {
-    if (pool->entries.empty() || pool->is_sweeping)
+    if (pool->entries.empty())
+        return;
+    const auto first = std::ranges::min_element(pool->entries, {}, &State::entry::until)->until;
+    if (pool->is_sweeping && pool->sweeping.expiry() <= first)
         return;
     pool->is_sweeping = true;
-    pool->sweeping.expires_at(
-        std::ranges::min_element(pool->entries, {}, &State::entry::until)->until);
+    pool->sweeping.expires_at(first);
     pool->sweeping.async_wait(
-        [weak = std::weak_ptr<State>{pool}](const boost::system::error_code&) {
+        [weak = std::weak_ptr<State>{pool}](const boost::system::error_code& replaced) {
             const auto alive = weak.lock();
-            if (!alive)
+            if (!alive || replaced)
                 return;
             alive->is_sweeping = false;
             alive->drop_old();

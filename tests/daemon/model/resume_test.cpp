@@ -1,5 +1,6 @@
 // What a second connection takes over from the first: TLS sessions, and the connection itself
 // for as long as the server keeps it.
+#include "aio/task_group.hpp"
 #include "model/client.hpp"
 #include "tests/daemon/model/secured.hpp"
 #include "tests/support/run_coro.hpp"
@@ -7,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <vector>
 
@@ -263,4 +265,50 @@ TEST_CASE("keep-alive: a connection is used again only while the server said it 
     CHECK(connections_for("Keep-Alive: timeout=-1\r\n", 0ms) == 1);
     CHECK(connections_for("Keep-Alive: timeout=5\r\n", 150ms, 100ms) == 2);
     CHECK(connections_for("", 0ms, 0ms) == 2);
+}
+
+namespace {
+
+aio::awaitable<> ask_and_count(model::client& client, int& ended)
+{
+    co_await ask_now(client);
+    ++ended;
+}
+
+} // namespace
+
+TEST_CASE("keep-alive: one that is kept shorter is closed in its time beside one that is kept long")
+{
+    std::promise<void> both, kept;
+    std::promise<bool> closed;
+    auto both_came = both.get_future(), one_is_kept = kept.get_future();
+    auto is_closed = closed.get_future();
+    const std::string rest = chunk(text_stream()) + last_chunk();
+    const byte_server server{{[&both_came, &rest](peer& with) {
+                                  with.read_request();
+                                  both_came.wait();
+                                  with.send(stream_head("") + rest);
+                                  with.client_leaves(10s);
+                              },
+        [&both, &one_is_kept, &closed, &rest](peer& with) {
+            with.read_request();
+            both.set_value();
+            one_is_kept.wait();
+            with.send(stream_head("keep-alive: timeout=1\r\n") + rest);
+            closed.set_value(with.client_leaves(3s));
+        }}};
+    run_coro([&server, &kept, &is_closed](aio::executor io) -> aio::awaitable<> {
+        const auto client = model::make_client(io, options_for(server));
+        aio::task_group both_ask{io};
+        int ended = 0;
+        for (int i = 0; i < 2; ++i)
+            both_ask.spawn("ask", ask_and_count(*client, ended));
+        while (ended == 0)
+            co_await aio::sleep_for(2ms);
+        kept.set_value();
+        co_await both_ask.join();
+        while (is_closed.wait_for(0s) != std::future_status::ready)
+            co_await aio::sleep_for(5ms);
+    });
+    CHECK(is_closed.get());
 }
