@@ -8,8 +8,6 @@
 #include "model/transport.hpp"
 #include "model/tunnel.hpp"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 namespace agentd::model {
@@ -36,6 +34,20 @@ struct connector::parts {
     const std::shared_ptr<tls_sessions> sessions = std::make_shared<tls_sessions>();
 };
 
+namespace {
+
+// Of a wait for the certificates. Not the file's fault where the machine has no thread for it.
+base::error trust_error(base::error why)
+{
+    if (why.is(aio::errc::timed_out))
+        return {errc::timed_out, "reading the trusted certificates: " + why.text};
+    if (why.is(errc::bad_options))
+        return why;
+    return {errc::cannot_connect, std::move(why.text)};
+}
+
+} // namespace
+
 connector::connector(aio::executor io, url to, std::optional<proxy> via, const options& what)
     : parts_(std::make_unique<parts>(std::move(io), std::move(to), std::move(via), what))
 {}
@@ -49,11 +61,8 @@ aio::awaitable<base::result<connection_ptr>> connector::open()
     if (with.to.tls) {
         auto reading = with.trust.wanted(); // a disk's deadline, not one of the network's
         auto read = co_await aio::with_deadline(std::move(reading), limits::handshake_deadline);
-        if (!read && read.error().is(aio::errc::timed_out))
-            co_return std::unexpected(base::error{errc::timed_out,
-                fmt::format("reading the trusted certificates: {}", read.error().text)});
         if (!read)
-            co_return std::unexpected(std::move(read.error()));
+            co_return std::unexpected(trust_error(std::move(read.error())));
         tls.context = std::move(*read);
     }
     auto socket = co_await dial(with.io, with.names, with.first_hop(), with.limit.connect);

@@ -48,8 +48,9 @@ public:
         : shared_(std::make_shared<shared>(std::move(work), bounds))
     {}
 
-    // The next answer of a thread at work, or the kept one. The caller's deadline ends the wait
-    // and not the work. Throws operation_aborted when cancelled.
+    // The next answer of a thread at work, or the kept one; a std::errc where no thread is to be
+    // had. The caller's deadline ends the wait and not the work. Throws operation_aborted when
+    // cancelled.
     [[nodiscard]] aio::awaitable<answer> wanted()
     {
         const auto all = shared_;
