@@ -1,6 +1,6 @@
 // Everything that requests to one configured endpoint share: what the configuration says, the
-// trust, the open connections, the view of the server's limits. The last two live on a strand
-// of its own and are reached by post. Replaced as a whole at a reload.
+// trust, the open connections, what it was told of the server's limits. All but the first two
+// live on a strand of its own and are reached by post. Replaced as a whole at a reload.
 #pragma once
 
 #include "aio/awaitable.hpp"

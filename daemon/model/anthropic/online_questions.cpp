@@ -26,7 +26,7 @@ base::error wrong(std::string text)
     return {errc::bad_options, std::move(text)};
 }
 
-// What the body of an error says, in brackets for the end of a sentence; "" where nothing.
+// What the body of an error says, behind a colon for the end of a sentence; "" where nothing.
 std::string said(const side_reply& got)
 {
     const auto told = wire::decode_error(got.body);
