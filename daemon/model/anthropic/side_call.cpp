@@ -1,5 +1,6 @@
 #include "model/anthropic/side_call.hpp"
 
+#include "aio/deadline.hpp"
 #include "base/limits.hpp"
 #include "base/text.hpp"
 #include "model/anthropic/failures.hpp"
@@ -50,6 +51,16 @@ deadlines short_ones(const deadlines& configured)
     return all;
 }
 
+aio::awaitable<base::result<connection_ptr>> connect_soon(std::shared_ptr<origin> to)
+{
+    auto connecting = to->connect();
+    auto opened = co_await aio::with_deadline(std::move(connecting), limits::side_call_deadline);
+    if (!opened && opened.error().is(aio::errc::timed_out))
+        co_return std::unexpected(
+            base::error{errc::timed_out, "connecting: " + opened.error().text});
+    co_return opened;
+}
+
 // Tells the origin that nobody asks any more, unless it was told what came of it.
 class asked_for {
 public:
@@ -98,7 +109,7 @@ aio::awaitable<std::expected<side_reply, failure>> side_call(
     for (;;) {
         const bool was_pooled = over != nullptr;
         if (!was_pooled) {
-            auto opened = co_await at->connect();
+            auto opened = co_await connect_soon(at);
             if (!opened)
                 co_return std::unexpected(connect_failure(opened.error()).told);
             over = std::move(*opened);

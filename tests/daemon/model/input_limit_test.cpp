@@ -1,5 +1,6 @@
 // What a model takes at most, asked of its server: once for all, and never in the way.
 #include "aio/task_group.hpp"
+#include "base/limits.hpp"
 #include "tests/daemon/model/ear.hpp"
 #include "tests/support/run_coro.hpp"
 
@@ -148,4 +149,18 @@ TEST_CASE("input limit: those who ask at once share one question, also when its 
     run_coro([&](aio::executor io) { return look_up_at_once(io, server, asked, got); });
     CHECK(got == std::vector<limit>(20, 1'000'000));
     CHECK(server.requests().size() == 2);
+}
+
+TEST_CASE("timed: input limit: connecting is no excuse for its taking longer than a side call may")
+{
+    const byte_server silent{{[](peer& with) { with.client_leaves(60s); }}};
+    auto with = options_for(silent);
+    with.base_url = "https://127.0.0.1:" + std::to_string(silent.port());
+    with.limits.handshake = 60s;
+    std::vector<limit> got;
+    const auto began = base::mono_now();
+    run_coro(
+        [&](aio::executor io) { return look_up_in_turn(io, with, {"claude-test"}, got); }, 90s);
+    CHECK(got == std::vector<limit>{{}});
+    CHECK(base::elapsed_since(began) < limits::side_call_deadline + 10s);
 }
