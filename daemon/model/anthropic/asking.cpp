@@ -124,6 +124,7 @@ aio::awaitable<bool> asking::back_off(attempt_failure& why, std::chrono::millise
         const auto place = co_await at_->line_up(model_, *hold);
         delay = std::max(delay, place);
     }
+    probe_.reset(); // not over the pause: the others can go as far as the hold lets them
     if (const auto left = policy_.left(base::mono_now()); delay > left) {
         why.told.message += "; " + too_long_to_wait(delay, left);
         co_return false;
@@ -189,14 +190,15 @@ aio::awaitable<std::expected<asking::let_in, attempt_failure>> asking::pass_gate
 
 aio::awaitable<asking::attempt_result> asking::attempt()
 {
+    probe_.reset(); // else it would wait for itself
     auto passed = co_await pass_gate();
     if (!passed)
         co_return std::unexpected(std::move(passed.error()));
-    probe_ticket probe{at_, model_, passed->is_probe};
-    co_return co_await send_over(std::move(passed->used), probe);
+    probe_.emplace(at_, model_, passed->is_probe);
+    co_return co_await send_over(std::move(passed->used));
 }
 
-aio::awaitable<asking::attempt_result> asking::send_over(connection_ptr over, probe_ticket& probe)
+aio::awaitable<asking::attempt_result> asking::send_over(connection_ptr over)
 {
     ++sent_;
     for (;;) {
@@ -208,7 +210,7 @@ aio::awaitable<asking::attempt_result> asking::send_over(connection_ptr over, pr
             over = std::move(*opened);
         }
         reply_reader reader{told_, sent_, at_->secrets()};
-        shown_head into{probe, reader};
+        shown_head into{*probe_, reader};
         auto end = co_await exchange(*over, slices_, into, at_->configured().limits);
         if (was_pooled && is_stale(end)) {
             over = nullptr; // a fresh connection: this can happen once

@@ -36,7 +36,7 @@ private:
 
     aio::awaitable<attempt_result> attempt();
     // Sends the request over `over`, or over a new connection where that is null.
-    aio::awaitable<attempt_result> send_over(connection_ptr over, probe_ticket& probe);
+    aio::awaitable<attempt_result> send_over(connection_ptr over);
     // Waits until the model's limits let a request through; with an idle connection, if any.
     aio::awaitable<std::expected<let_in, attempt_failure>> pass_gate();
     // True: it goes on, with another attempt or another model.
@@ -56,6 +56,7 @@ private:
     progress& told_;
     retry_policy policy_;
     std::string model_;
+    std::optional<probe_ticket> probe_; // of the attempt, until the others are told of its end
     std::size_t next_fallback_ = 0;
     std::size_t overloads_ = 0; // in a row, of this model
     std::int64_t sent_ = 0;     // attempts; what still waits before the gate is none

@@ -1,6 +1,7 @@
 // One attempt as the others see it: what its reply's head says of the limits they share, and,
-// if it is the probe for all (rate_gate), what came of it, however it ends. On the strand of
-// the request; what it tells is posted to the origin's.
+// if it is the probe for all (rate_gate), what came of it, however it ends. It lives until what
+// its failure means for the others has been told: not every 429 has them wait again. On the
+// strand of the request; what it tells is posted to the origin's.
 #pragma once
 
 #include "model/exchange.hpp"
@@ -17,7 +18,7 @@ public:
     probe_ticket(std::shared_ptr<origin> at, std::string model, bool is_probe)
         : at_(std::move(at)), model_(std::move(model)), is_open_(is_probe)
     {}
-    // A probe without an answer: the next one has to try.
+    // A probe that was not let through, or without an answer: the next one has to try.
     ~probe_ticket();
     probe_ticket(const probe_ticket&) = delete;
     probe_ticket& operator=(const probe_ticket&) = delete;

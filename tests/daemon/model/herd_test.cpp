@@ -104,6 +104,15 @@ TEST_CASE("timed: 500 who met a limit at once come back one after another, none 
 
 namespace {
 
+// A reply that says that nothing is left for a minute.
+std::string nothing_left()
+{
+    return stream_head("anthropic-ratelimit-tokens-remaining: 0\r\n"
+                       "anthropic-ratelimit-tokens-reset: " +
+               rfc3339_in(60s) + "\r\n") +
+        chunk(text_stream()) + last_chunk();
+}
+
 // Says with the first reply that nothing is left for a minute. The probe that comes after the
 // longest hold is lost, the next one is answered once others would have come, if they did.
 class probed {
@@ -113,10 +122,7 @@ public:
         for (auto request = with.read_request(); !request.empty(); request = with.read_request()) {
             const auto number = ++count_;
             if (number == 1)
-                with.send(stream_head("anthropic-ratelimit-tokens-remaining: 0\r\n"
-                                      "anthropic-ratelimit-tokens-reset: " +
-                              rfc3339_in(60s) + "\r\n") +
-                    chunk(text_stream()) + last_chunk());
+                with.send(nothing_left());
             else if (number == 2) {
                 with.send("HTTP/1.1 "); // no stale connection, which would not count
                 return with.cut();
@@ -130,6 +136,27 @@ public:
     }
 
     std::atomic<int> came_while_probed = -1;
+
+private:
+    std::atomic<int> count_ = 0;
+};
+
+// As `probed`, but the probe meets a limit that no waiting helps against: its own end.
+class capped {
+public:
+    void operator()(peer& with)
+    {
+        for (auto request = with.read_request(); !request.empty(); request = with.read_request()) {
+            const auto number = ++count_;
+            if (number == 1)
+                with.send(nothing_left());
+            else if (number == 2)
+                with.send(reply(429, "application/json",
+                    R"({"error":{"type":"rate_limit_error","message":"no","details":{"error_code":"enforced_spend_limit_reached"}}})"));
+            else
+                with.send(fine);
+        }
+    }
 
 private:
     std::atomic<int> count_ = 0;
@@ -167,4 +194,19 @@ TEST_CASE("timed: after a hold that was cut short one goes, and the others when 
         CHECK(one.heard.retries[0].delay <= limits::rate_reset_longest + 1s);
     }
     CHECK(server.requests().size() == 2 + all.size());
+}
+
+TEST_CASE("timed: a probe whose refusal asks nobody to wait lets the next one try at once")
+{
+    capped server_side;
+    std::vector<one_ask> all(3);
+    const byte_server server{{[&server_side](peer& with) { server_side(with); }}};
+    auto with = options_for(server);
+    with.retry_attempts = 0;
+    const auto began = base::mono_now();
+    run_coro([&](aio::executor io) { return ask_first_and_then_all(io, with, all); }, 60s);
+    CHECK(base::elapsed_since(began) >= limits::rate_reset_longest);
+    CHECK(
+        base::elapsed_since(began) < limits::rate_reset_longest + limits::rate_probe_patience / 2);
+    CHECK(std::ranges::count_if(all, [](const auto& one) { return one.outcome.has_value(); }) == 2);
 }
