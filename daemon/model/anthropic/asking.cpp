@@ -106,7 +106,7 @@ aio::awaitable<bool> asking::recover(attempt_failure& why)
     const bool may_fall_back = is_overload(why) && had_enough;
     if (again != nullptr && !may_fall_back)
         co_return co_await back_off(why, again->delay);
-    if (const auto hold = hold_for(why, {}))
+    if (const auto hold = hold_of_others(why, {}))
         origin::hold_until(at_, model_, base::mono_now() + *hold);
     if (may_fall_back && fall_back(why.told))
         co_return true;
@@ -120,7 +120,7 @@ aio::awaitable<bool> asking::recover(attempt_failure& why)
 
 aio::awaitable<bool> asking::back_off(attempt_failure& why, std::chrono::milliseconds delay)
 {
-    if (const auto hold = hold_for(why, delay)) {
+    if (const auto hold = hold_of_others(why, delay)) {
         const auto place = co_await at_->line_up(model_, *hold);
         delay = std::max(delay, place);
     }
@@ -134,14 +134,31 @@ aio::awaitable<bool> asking::back_off(attempt_failure& why, std::chrono::millise
     co_return true;
 }
 
+std::optional<std::chrono::milliseconds> asking::hold_of_others(
+    const attempt_failure& why, std::optional<std::chrono::milliseconds> delay) const
+{
+    if (is_overload(why) && next_fallback() != at_->configured().fallback.size())
+        return std::nullopt;
+    return hold_for(why, delay);
+}
+
+std::size_t asking::next_fallback() const
+{
+    const auto& others = at_->configured().fallback;
+    std::size_t next = next_fallback_;
+    while (next < others.size() && others[next] == model_)
+        ++next;
+    return next;
+}
+
 bool asking::fall_back(const failure& why)
 {
     const auto& others = at_->configured().fallback;
-    while (next_fallback_ < others.size() && others[next_fallback_] == model_)
-        ++next_fallback_;
-    if (next_fallback_ >= others.size())
+    const auto next = next_fallback();
+    if (next == others.size())
         return false;
-    const std::string from = std::exchange(model_, others[next_fallback_++]);
+    const std::string from = std::exchange(model_, others[next]);
+    next_fallback_ = next + 1;
     overloads_ = 0;
     policy_.start_backoff_anew();
     encode();

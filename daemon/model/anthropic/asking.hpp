@@ -44,6 +44,12 @@ private:
     // Waits as long as the policy and those who wait for the same limit have it. False: that is
     // too long; `why` says so.
     aio::awaitable<bool> back_off(attempt_failure& why, std::chrono::milliseconds delay);
+    // How long the others, who want the same model, should wait for what was met. Not for an
+    // overload where there is another model: they find it themselves, and wait as they are told.
+    [[nodiscard]] std::optional<std::chrono::milliseconds> hold_of_others(
+        const attempt_failure& why, std::optional<std::chrono::milliseconds> delay) const;
+    // The next model to try, among the configured ones; their number where there is none.
+    [[nodiscard]] std::size_t next_fallback() const;
     bool fall_back(const failure& why);
     // True: the history had thinking that the server does not accept; it is out now.
     bool drop_thinking(const attempt_failure& why);

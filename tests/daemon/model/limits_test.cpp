@@ -93,7 +93,7 @@ TEST_CASE("limits: an hour asked of one request holds the others for a minute at
     CHECK(all.second.heard.retries[0].delay <= limits::rate_hold_longest);
 }
 
-TEST_CASE("limits: a fallback goes on although the first model's limit holds")
+TEST_CASE("limits: a model's overload keeps nobody from the fallback, the first one or the others")
 {
     const byte_server server{{[](peer& with) {
         for (auto request = with.read_request(); !request.empty(); request = with.read_request())
@@ -102,11 +102,13 @@ TEST_CASE("limits: a fallback goes on although the first model's limit holds")
                     : api_error(529, "overloaded_error", "retry-after: 50\r\n"));
     }}};
     auto with = options_for(server);
-    with.fallback = {"claude-other"};
-    const auto got = ask(with);
-    CHECK(got.outcome.has_value());
-    CHECK(got.fallbacks.size() == 1);
-    CHECK(got.took < 10s);
+    with.fallback = {"claude-test", "claude-other"};
+    for (const auto& got : ask_in_turn(with, 3)) {
+        CHECK_MESSAGE(got.outcome.has_value(), got.message());
+        CHECK(got.fallbacks.size() == 1);
+        CHECK(got.took < 10s);
+    }
+    CHECK(server.requests().size() == 6);
 }
 
 namespace {
