@@ -1,7 +1,5 @@
 #include "model/redact.hpp"
 
-#include <algorithm>
-
 namespace agentd::model {
 
 void redact(std::string& text, std::string_view secret)
@@ -19,14 +17,6 @@ void redact(std::string& text, const std::vector<std::string>& secrets)
 {
     for (const auto& secret : secrets)
         redact(text, secret);
-}
-
-std::size_t longest(const std::vector<std::string>& secrets)
-{
-    std::size_t bytes = 0;
-    for (const auto& secret : secrets)
-        bytes = std::max(bytes, secret.size());
-    return bytes;
 }
 
 } // namespace agentd::model

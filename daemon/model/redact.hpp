@@ -2,7 +2,6 @@
 // error, a header, a page of HTML. Pure; any thread.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +12,5 @@ namespace agentd::model {
 // text is cut, not after: a half of it would not be found.
 void redact(std::string& text, std::string_view secret);
 void redact(std::string& text, const std::vector<std::string>& secrets);
-// Bytes of the longest: what a text has to be read beyond the part that is shown.
-[[nodiscard]] std::size_t longest(const std::vector<std::string>& secrets);
 
 } // namespace agentd::model

@@ -167,6 +167,15 @@ TEST_CASE("case 74, the key is in no message, also where the server's page is cu
         CHECK(got.message().find("sk-c") == std::string::npos);
         CHECK(got.message().find("xxx") != std::string::npos);
     }
+    // What stands in a key's place is shorter: each key in the part that is shown brings nearer
+    // what was behind it.
+    std::string keys = "<html>";
+    for (int i = 0; i < 10; ++i)
+        keys += "sk-canary-4711";
+    keys += std::string(61, 'x') + "sk-canary-4711</html>";
+    const auto got = from(once(reply(200, "text/html", keys)));
+    CHECK(got.message().find("[credential]xxx") != std::string::npos);
+    CHECK_MESSAGE(got.message().find("sk-c") == std::string::npos, got.message());
     // A key that is part of what stands in its place.
     const byte_server server{{answering(reply(500, "text/html", "no credential here"))}};
     auto with = options_for(server);
