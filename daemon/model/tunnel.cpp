@@ -58,7 +58,7 @@ public:
 
 base::error lost(const error_code& why)
 {
-    return {errc::cannot_connect,
+    return {errc::broken,
         why == asio::error::eof ? std::string{"it closed the connection"} : why.message()};
 }
 
@@ -75,8 +75,7 @@ aio::awaitable<base::result<>> read(
         if (failed)
             co_return std::unexpected(lost(failed));
         if (auto taken = parser.take(count, into); !taken)
-            co_return std::unexpected(
-                base::error{errc::cannot_connect, std::move(taken.error().text)});
+            co_return taken;
     }
     co_return base::result<>{};
 }
@@ -97,6 +96,7 @@ base::error refusal(const answer& got, const url& to, const proxy& via)
             said.empty() ? "" : ": ", said)};
 }
 
+// Errors: as open_tunnel's where the proxy refuses; else those of a connection, or bad_http.
 aio::awaitable<base::result<>> ask(tcp::socket& socket, const url& to, const proxy& via)
 {
     const std::string head = connect_head(to, via);
@@ -119,7 +119,7 @@ aio::awaitable<base::result<>> ask(tcp::socket& socket, const url& to, const pro
     }
     if (!got.body.empty()) // a TLS server is silent until it is spoken to
         co_return std::unexpected(base::error{
-            errc::cannot_connect, "it sent something behind the head that opened the tunnel"});
+            errc::bad_http, "it sent something behind the head that opened the tunnel"});
     co_return base::result<>{};
 }
 
@@ -130,9 +130,8 @@ aio::awaitable<base::result<>> open_tunnel(
 {
     auto asking = ask(socket, to, via);
     auto opened = co_await aio::with_deadline(std::move(asking), limit);
-    if (opened || opened.error().is(errc::proxy_refused) ||
-        opened.error().text.starts_with("the proxy "))
-        co_return opened;
+    if (opened || opened.error().is(errc::proxy_refused) || opened.error().is(errc::cannot_connect))
+        co_return opened; // it said so itself
     co_return std::unexpected(base::error{errc::cannot_connect,
         fmt::format("the proxy {} opens no tunnel to {}: {}", place(via.at), place(to),
             opened.error().text)});
