@@ -91,9 +91,4 @@ void pool::put(connection_ptr unused)
     sweep_later(state_);
 }
 
-std::size_t pool::size() const
-{
-    return state_->entries.size();
-}
-
 } // namespace agentd::model

@@ -9,7 +9,6 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
-#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -23,7 +22,6 @@ public:
     // The one used last that is still quiet; null when there is none.
     [[nodiscard]] connection_ptr take();
     void put(connection_ptr unused);
-    [[nodiscard]] std::size_t size() const;
 
 private:
     struct state;

@@ -36,12 +36,6 @@ void tls_sessions::forget()
     kept_.clear();
 }
 
-std::size_t tls_sessions::size() const
-{
-    const std::lock_guard lock{guard_};
-    return kept_.size();
-}
-
 // 1: the reference is ours now.
 int tls_sessions::on_new(SSL* connection, SSL_SESSION* session)
 {

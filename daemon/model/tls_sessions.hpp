@@ -6,7 +6,6 @@
 
 #include <openssl/ssl.h>
 
-#include <cstddef>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -23,7 +22,6 @@ public:
     bool use_with(SSL* connection);
     // None of them is offered again: a handshake with one has failed.
     void forget();
-    [[nodiscard]] std::size_t size() const;
 
 private:
     struct freed {
@@ -35,7 +33,7 @@ private:
     void keep(session_ptr session);
     session_ptr take();
 
-    mutable std::mutex guard_;
+    std::mutex guard_;
     std::deque<session_ptr> kept_; // the newest last
 };
 
