@@ -2,6 +2,8 @@
 // times the compile, and limits have to hold between any two bytes.
 #include "api/http_reader.hpp"
 
+#include "base/text.hpp"
+
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -26,14 +28,6 @@ base::error translated(const beast::error_code& failure)
     return {errc::bad_http, failure.message()};
 }
 
-std::string lower(std::string_view text)
-{
-    std::string out{text};
-    std::ranges::transform(out, out.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return out;
-}
-
 std::string_view view(beast::string_view text)
 {
     return {text.data(), text.size()};
@@ -47,7 +41,7 @@ base::result<request> taken_apart(parser& from)
     out.chunks = message.version() >= 11;
     out.keep_alive = from.keep_alive();
     for (const auto& field : message)
-        out.fields.emplace_back(lower(view(field.name_string())), view(field.value()));
+        out.fields.emplace_back(base::lower(view(field.name_string())), view(field.value()));
     if (auto target = take_target(out, view(message.target())); !target)
         return std::unexpected(std::move(target.error()));
     out.body = std::move(message.body());
@@ -148,7 +142,7 @@ aio::awaitable<base::result<>> http_reader::read_body()
 {
     auto& in = *state_->current;
     const auto until = base::mono_now() + state_->bounds->body_deadline;
-    const auto expected = lower(view(in.get()[http::field::expect]));
+    const auto expected = base::lower(view(in.get()[http::field::expect]));
     if (!expected.empty() && expected != "100-continue")
         co_return std::unexpected(
             base::error{errc::expectation_failed, "only 100-continue may be expected"});

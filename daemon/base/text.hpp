@@ -32,6 +32,9 @@ namespace agentd::base {
 // Without white space at both ends.
 [[nodiscard]] std::string_view strip(std::string_view text);
 
+// With A to Z as a to z; other bytes as they are.
+[[nodiscard]] std::string lower(std::string_view text);
+
 // Makes `<background-results` and `</background-results` harmless: their `<` becomes U+2039.
 [[nodiscard]] std::string defuse_markers(std::string_view text);
 

@@ -19,14 +19,6 @@ base::error refuse(std::string_view reason)
     return {errc::bad_options, std::string{reason}};
 }
 
-std::string lower(std::string_view text)
-{
-    std::string out{text};
-    std::ranges::transform(out, out.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return out;
-}
-
 std::optional<std::string> percent_decoded(std::string_view text)
 {
     std::string out;
@@ -98,7 +90,7 @@ std::string_view refused_scheme(std::string_view text)
     const auto end = text.find("://");
     if (end == std::string_view::npos)
         return "";
-    const auto scheme = lower(text.substr(0, end));
+    const auto scheme = base::lower(text.substr(0, end));
     if (scheme == "http")
         return "";
     if (scheme.starts_with("socks"))
@@ -123,7 +115,7 @@ bool matches(const url& to, std::string_view entry)
         return false;
     if (named.port != 0 && named.port != to.port)
         return false;
-    auto name = lower(named.host), host = lower(to.host);
+    auto name = base::lower(named.host), host = base::lower(to.host);
     if (to.is_ip || named.is_ip || bare_v6)
         return name == host;
     if (host.ends_with('.'))

@@ -1,6 +1,7 @@
 #include "model/reply_parser.hpp"
 
 #include "base/limits.hpp"
+#include "base/text.hpp"
 #include "model/error.hpp"
 
 #include <boost/beast/core/flat_buffer.hpp>
@@ -29,20 +30,12 @@ using parser = http::response_parser<http::buffer_body>;
 constexpr std::size_t first_bytes = 4U << 10;
 constexpr std::size_t most_bytes = 16U << 10;
 
-std::string lower(std::string_view text)
-{
-    std::string out{text};
-    std::ranges::transform(out, out.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return out;
-}
-
 reply_head read_head(const parser::value_type& message)
 {
     reply_head head;
     head.status = static_cast<int>(message.result_int());
     for (const auto& entry : message)
-        head.fields.emplace_back(lower(entry.name_string()), entry.value());
+        head.fields.emplace_back(base::lower(entry.name_string()), entry.value());
     return head;
 }
 
@@ -163,7 +156,7 @@ std::optional<std::chrono::seconds> reply_parser::kept_for() const
     constexpr std::string_view name = "timeout=";
     const auto& message = state_->http_->get();
     const auto found = message.find(http::field::keep_alive);
-    const std::string value = found == message.end() ? std::string{} : lower(found->value());
+    const std::string value = found == message.end() ? std::string{} : base::lower(found->value());
     const auto at = value.find(name);
     unsigned seconds = 0;
     if (at == std::string::npos)

@@ -1,10 +1,10 @@
 #include "model/anthropic/thinking.hpp"
 
+#include "base/text.hpp"
 #include "proto/json/reader.hpp"
 #include "proto/messages/encode.hpp"
 #include "proto/messages/thinking.hpp"
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,18 +14,6 @@ namespace {
 
 namespace wire = proto::messages;
 namespace json = proto::json;
-
-bool contains(std::string_view text, std::string_view part)
-{
-    return text.find(part) != std::string_view::npos;
-}
-
-std::string lower(std::string text)
-{
-    std::ranges::transform(text, text.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return text;
-}
 
 // The encoded content of a message as an array; "" where it cannot be read.
 std::string content_of(const json::object& message)
@@ -64,7 +52,7 @@ bool merge(bytes& last, const bytes& next)
 // The message without its thinking; null: nothing is left; `message` itself: it had none.
 bytes stripped(const bytes& message)
 {
-    if (!contains(*message, "thinking\"") || !is_role(message, "assistant"))
+    if (!message->contains("thinking\"") || !is_role(message, "assistant"))
         return message;
     const auto parsed = json::parse_object(*message);
     auto rest = wire::without_thinking(content_of(*parsed));
@@ -83,11 +71,11 @@ bool is_bad_thinking(const attempt_failure& what)
     if (what.told.status != 400)
         return false;
     // There is no code for it, only words (§1.7).
-    const auto text = lower(what.told.message);
-    const bool of_thinking = contains(text, "thinking");
-    return contains(text, "bound to a different conversation") ||
-        (of_thinking && contains(text, "signature")) ||
-        (of_thinking && contains(text, "cannot be modified"));
+    const std::string text = base::lower(what.told.message);
+    const bool of_thinking = text.contains("thinking");
+    return text.contains("bound to a different conversation") ||
+        (of_thinking && text.contains("signature")) ||
+        (of_thinking && text.contains("cannot be modified"));
 }
 
 std::optional<std::vector<bytes>> without_thinking(const std::vector<bytes>& messages)

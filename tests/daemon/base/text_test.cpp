@@ -64,3 +64,8 @@ TEST_CASE("strip: white space at both ends goes")
     CHECK(strip(" \n a b\t\n") == "a b");
     CHECK(strip(" \n ").empty());
 }
+
+TEST_CASE("lower: the letters of ASCII and nothing else")
+{
+    CHECK(lower("AZaz@[09-\xC3\x84") == "azaz@[09-\xC3\x84");
+}
