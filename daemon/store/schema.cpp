@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 
 namespace agentd::store::schema {
 namespace {
@@ -19,6 +20,14 @@ namespace {
 constexpr std::int64_t application_id = 0x61676e74; // "agnt"
 
 constexpr step all_steps[] = {v1, v2};
+
+// Its names survive a power loss.
+bool sync_folder_of(const std::string& file)
+{
+    const auto folder = std::filesystem::path{file}.parent_path();
+    const base::unique_fd fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    return fd && ::fsync(fd.get()) == 0;
+}
 
 // A whole, consistent copy under another name; complete or not there. VACUUM INTO accepts an
 // empty file, which is made here so that its mode is ours.
@@ -31,7 +40,8 @@ base::result<> back_up(sqlite_connection& db, const std::string& file, std::int6
         return std::unexpected(
             base::error{errc::io, base::system_error("back up the state", errno).text});
     db.prepare("VACUUM INTO ?").bind(fresh).run();
-    if (::fsync(made.get()) != 0 || ::rename(fresh.c_str(), target.c_str()) != 0)
+    if (::fsync(made.get()) != 0 || ::rename(fresh.c_str(), target.c_str()) != 0 ||
+        !sync_folder_of(target))
         return std::unexpected(
             base::error{errc::io, base::system_error("back up the state", errno).text});
     log::info("store.backup", {}, "state of version {} copied to {}", version, target);
