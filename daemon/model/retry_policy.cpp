@@ -42,7 +42,7 @@ std::optional<double> positive(std::string_view text)
 
 milliseconds as_milliseconds(double number)
 {
-    constexpr double longest = 1e12; // 30 years: what is longer than any patience is so, too
+    constexpr auto longest = static_cast<double>(longest_wish.count());
     return milliseconds{static_cast<std::int64_t>(std::ceil(std::min(number, longest)))};
 }
 
@@ -102,7 +102,7 @@ std::optional<milliseconds> parse_retry_after(
     const auto date = parse_http_date(retry_after);
     if (!date || *date <= now)
         return std::nullopt;
-    return *date - now;
+    return std::min<milliseconds>(*date - now, longest_wish);
 }
 
 retry_policy::decision retry_policy::on_failure(

@@ -42,6 +42,10 @@ struct attempt_failure {
 [[nodiscard]] std::optional<std::chrono::milliseconds> hold_for(
     const attempt_failure& what, std::optional<std::chrono::milliseconds> delay);
 
+// 30 years: what a server asks for beyond is that. It is longer than any patience, and can be
+// added to any clock.
+inline constexpr std::chrono::milliseconds longest_wish{1'000'000'000'000};
+
 // "Fri, 20 Nov 2026 07:37:09 GMT" (RFC 9110's preferred form).
 [[nodiscard]] std::optional<base::wall_time> parse_http_date(std::string_view text);
 

@@ -47,6 +47,8 @@ std::optional<std::chrono::milliseconds> spent_for(const reply_head& head, base:
         if (reset && *reset > server_now)
             longest = std::max(longest.value_or(std::chrono::milliseconds{0}), *reset - server_now);
     }
+    if (longest)
+        longest = std::min(*longest, longest_wish);
     return longest;
 }
 

@@ -2,6 +2,7 @@
 #include "base/limits.hpp"
 #include "model/anthropic/rate_headers.hpp"
 #include "model/rate_gate.hpp"
+#include "model/retry_policy.hpp"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -152,6 +153,8 @@ TEST_CASE("rate headers: only of what nothing is left, the longest, by the serve
               {of + "input-tokens-reset", "2026-11-20T07:00:01Z"},
               {of + "output-tokens-remaining", "0"},
               {of + "output-tokens-reset", "2026-11-20T07:00:02.500Z"}}) == 2500ms);
+    CHECK(spent({{of + "tokens-remaining", "0"}, {of + "tokens-reset", "9999-12-31T23:59:59Z"}}) ==
+        longest_wish);
     CHECK(spent({{"date", "Fri, 20 Nov 2026 09:00:00 GMT"}, {of + "requests-remaining", "0"},
               {of + "requests-reset", "2026-11-20T09:00:04Z"}}) == 4s);
 }

@@ -178,6 +178,7 @@ TEST_CASE(
         {"", "Fri, 20 Nov 2026 06:59:59 GMT", {}},
         {"", "Fri, 20 Nov 2026 07:00:02 GMTx", {}},
         {"", "1e300", 1'000'000'000'000ms},
+        {"", "Fri, 31 Dec 9999 23:59:59 GMT", 1'000'000'000'000ms},
     };
     for (const auto& r : table)
         CHECK_MESSAGE(parse_retry_after(r.ms, r.after, now) == r.expected, std::string{r.ms}, "|",
