@@ -28,6 +28,7 @@ struct attempt_failure {
     kind what = kind::connection;
     failure told;                     // what people are told; `attempts` is filled in by the asker
     std::string code;                 // error.details.error_code
+    bool bad_thinking = false;        // the history's: it may work without
     std::optional<bool> should_retry; // x-should-retry
     std::optional<std::chrono::milliseconds> retry_after; // what the server asks for
 };

@@ -1,7 +1,6 @@
 #include "proto/messages/accumulator.hpp"
 
 #include "base/limits.hpp"
-#include "base/text.hpp"
 #include "proto/json/reader.hpp"
 #include "proto/json/writer.hpp"
 #include "proto/messages/encode.hpp"
@@ -195,7 +194,7 @@ base::result<accumulator::step> accumulator::apply_to(
         }
         return charge(delta.raw().size());
     }
-    remark(fmt::format("a delta of unknown type {} was skipped", base::first_chars(type, 80)));
+    remark(fmt::format("a delta of unknown type {} was skipped", type));
     reply_.replayable = false;
     return going_on{};
 }

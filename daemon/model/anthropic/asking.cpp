@@ -2,6 +2,7 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "model/anthropic/failures.hpp"
 #include "model/anthropic/reply_reader.hpp"
 #include "model/anthropic/request_head.hpp"
@@ -15,6 +16,11 @@
 #include <utility>
 
 namespace agentd::model::anthropic {
+namespace {
+
+constexpr std::size_t shown_chars = 200; // of an oddity that a server has named
+
+} // namespace
 
 asking::asking(std::shared_ptr<origin> at, request what, progress& told)
     : at_(std::move(at)),
@@ -88,13 +94,18 @@ failure asking::finish(failure why)
 {
     why.attempts = sent_;
     why.discarded = std::move(discarded_);
+    return shown(std::move(why));
+}
+
+failure asking::shown(failure why) const
+{
+    for (auto* text : {&why.type, &why.message, &why.request_id})
+        redact(*text, at_->secrets());
     return why;
 }
 
 aio::awaitable<bool> asking::recover(attempt_failure& why)
 {
-    for (auto* text : {&why.told.type, &why.told.message, &why.told.request_id})
-        redact(*text, at_->secrets());
     if (is_bad_credential(why))
         at_->credential_was_refused();
     overloads_ = is_overload(why) ? overloads_ + 1 : 0;
@@ -129,7 +140,7 @@ aio::awaitable<bool> asking::back_off(attempt_failure& why, std::chrono::millise
         why.told.message += "; " + too_long_to_wait(delay, left);
         co_return false;
     }
-    told_.on_retry(sent_, why.told, delay);
+    told_.on_retry(sent_, shown(why.told), delay);
     co_await aio::sleep_for(delay);
     co_return true;
 }
@@ -162,14 +173,14 @@ bool asking::fall_back(const failure& why)
     overloads_ = 0;
     policy_.start_backoff_anew();
     encode();
-    told_.on_fallback(from, model_, why);
+    told_.on_fallback(from, model_, shown(why));
     return true;
 }
 
 bool asking::drop_thinking(const attempt_failure& why)
 {
     using namespace std::chrono_literals;
-    if (without_thinking_ || !is_bad_thinking(why) || policy_.left(base::mono_now()) == 0ms)
+    if (without_thinking_ || !why.bad_thinking || policy_.left(base::mono_now()) == 0ms)
         return false;
     auto rest = without_thinking(what_.messages);
     if (!rest)
@@ -177,7 +188,7 @@ bool asking::drop_thinking(const attempt_failure& why)
     without_thinking_ = true; // once: what the server then says is final
     what_.messages = std::move(*rest);
     encode();
-    told_.on_retry(sent_, why.told, 0ms);
+    told_.on_retry(sent_, shown(why.told), 0ms);
     return true;
 }
 
@@ -237,12 +248,14 @@ aio::awaitable<asking::attempt_result> asking::send_over(connection_ptr over)
             origin::give_back(at_, std::move(over));
         for (auto remark : reader.remarks()) {
             redact(remark, at_->secrets());
-            log::debug("model.odd_reply", {}, "{}", remark);
+            log::debug("model.odd_reply", {}, "{}", base::one_line(remark, shown_chars));
         }
         auto made = reader.result(end);
         if (made) {
-            for (auto* text : {&made->request_id, &made->model, &made->refusal_explanation})
-                redact(*text, at_->secrets());
+            redact(made->refusal_explanation, at_->secrets());
+            // What was asked for is no quotation, and has its price by its name.
+            if (made->model != model_)
+                redact(made->model, at_->secrets());
         }
         co_return made;
     }

@@ -55,6 +55,8 @@ private:
     bool drop_thinking(const attempt_failure& why);
     void finish(reply& made);
     failure finish(failure why);
+    // As people may read it. What decides looks at it before.
+    [[nodiscard]] failure shown(failure why) const;
     void encode();
 
     std::shared_ptr<origin> at_;

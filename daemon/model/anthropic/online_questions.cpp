@@ -3,6 +3,7 @@
 #include "base/limits.hpp"
 #include "base/text.hpp"
 #include "model/error.hpp"
+#include "model/redact.hpp"
 #include "proto/json/reader.hpp"
 #include "proto/json/writer.hpp"
 #include "proto/messages/decode.hpp"
@@ -24,13 +25,6 @@ constexpr std::size_t shown_chars = 300; // of what a server says
 base::error wrong(std::string text)
 {
     return {errc::bad_options, std::move(text)};
-}
-
-// What the body of an error says, behind a colon for the end of a sentence; "" where nothing.
-std::string said(const side_reply& got)
-{
-    const auto told = wire::decode_error(got.body);
-    return told.message.empty() ? std::string{} : ": " + base::one_line(told.message, shown_chars);
 }
 
 // The ids in a list of models, the API's or OpenAI's form: {"data":[{"id":...}]}.
@@ -119,7 +113,7 @@ aio::awaitable<base::result<side_reply>> online_questions::call(side_question wh
     if (got->is_ok() && !is_json_object(*got))
         co_return std::unexpected(
             wrong(fmt::format("{} is no model's server: it answers {} with {} bytes of \"{}\"",
-                host(), name, got->body.size(), base::one_line(got->type, shown_chars))));
+                host(), name, got->body.size(), base::one_line(clean(got->type), shown_chars))));
     // What is wrong with a request is its asker's to judge, as is a call that is not there.
     const bool is_refusal = got->status >= 400 && got->status < 500 && got->status != 429;
     if (!got->is_ok() && !got->is_unsupported() && !(is_post && is_refusal))
@@ -217,11 +211,26 @@ aio::awaitable<online_questions::checked> online_questions::try_path()
     co_return std::unexpected(wrong(std::move(text)));
 }
 
+std::string online_questions::clean(std::string text) const
+{
+    redact(text, at_->secrets());
+    return text;
+}
+
+std::string online_questions::said(const side_reply& got) const
+{
+    const auto told = wire::decode_error(clean(got.body));
+    return told.message.empty() ? std::string{} : ": " + base::one_line(told.message, shown_chars);
+}
+
 base::error online_questions::unknown(const std::string& model) const
 {
     auto text = fmt::format("the model {} is not known to {}", model, host());
-    if (!listed_.empty())
-        text += "; it knows " + joined(listed_, limits::models_named);
+    std::vector<std::string> others;
+    for (const auto& one : listed_)
+        others.push_back(clean(one));
+    if (!others.empty())
+        text += "; it knows " + joined(others, limits::models_named);
     return wrong(std::move(text));
 }
 

@@ -31,6 +31,10 @@ private:
     // Is there anything at all?
     aio::awaitable<checked> try_path();
     aio::awaitable<base::result<side_reply>> call(side_question what);
+    // What the body of an error says, behind a colon for the end of a sentence; "" where nothing.
+    [[nodiscard]] std::string said(const side_reply& got) const;
+    // Of what the server sent, for people: without the secrets.
+    [[nodiscard]] std::string clean(std::string text) const;
     [[nodiscard]] base::error unknown(const std::string& model) const;
     [[nodiscard]] std::string summary() const;
     // "HOST[:PORT]"

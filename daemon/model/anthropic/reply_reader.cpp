@@ -2,6 +2,7 @@
 
 #include "base/limits.hpp"
 #include "base/text.hpp"
+#include "model/anthropic/thinking.hpp"
 #include "model/anthropic/translate.hpp"
 #include "model/error.hpp"
 #include "model/redact.hpp"
@@ -73,7 +74,9 @@ bool reply_reader::on_event(const proto::sse::event& what)
 {
     auto decoded = messages::decode(what.name, what.data);
     if (!decoded) {
-        failed_ = fail(kind::malformed, "protocol_error", std::move(decoded.error().text));
+        const auto shown = messages::decode(what.name, clean(what.data));
+        failed_ = fail(kind::malformed, "protocol_error",
+            shown ? "an event that cannot be read" : shown.error().text);
         return false;
     }
     if (!first_content_ && std::holds_alternative<messages::block_start>(*decoded))
@@ -87,7 +90,7 @@ bool reply_reader::on_event(const proto::sse::event& what)
         told_.on_text(attempt_, text->index, text->text);
     if (auto* error = std::get_if<messages::server_error>(&*step)) {
         failed_ = fail(kind::stream, error->type.empty() ? "api_error" : error->type,
-            "the reply ended with an error: " + error->message);
+            "the reply ended with an error: " + messages::decode_error(clean(what.data)).message);
         failed_->code = error->code;
         return false;
     }
@@ -101,7 +104,7 @@ std::expected<reply, attempt_failure> reply_reader::result(const exchange_end& e
     if (!taken)
         return std::unexpected(std::move(taken.error()));
     reply made = to_reply(std::move(*taken));
-    made.request_id = base::one_line(head_.field("request-id"), shown_bytes);
+    made.request_id = quote(head_.field("request-id"));
     if (first_content_ && end.sent_at)
         made.first_token = std::max(std::chrono::milliseconds{0},
             std::chrono::duration_cast<std::chrono::milliseconds>(*first_content_ - *end.sent_at));
@@ -127,8 +130,11 @@ std::expected<messages::reply, attempt_failure> reply_reader::take_message(const
         return std::unexpected(
             fail(kind::connection, "connection_lost", "the reply ended before its message_stop"));
     auto message = messages::decode_message(kept_);
-    if (!message)
-        return std::unexpected(fail(kind::useless, "protocol_error", message.error().text));
+    if (!message) {
+        const auto shown = messages::decode_message(clean(kept_));
+        return std::unexpected(fail(kind::useless, "protocol_error",
+            shown ? "a reply that cannot be read" : shown.error().text));
+    }
     return std::move(*message);
 }
 
@@ -138,15 +144,20 @@ attempt_failure reply_reader::fail(kind what, std::string type, std::string text
     failed.what = what;
     failed.told.type = std::move(type);
     failed.told.message = std::move(text);
-    failed.told.request_id = base::one_line(head_.field("request-id"), shown_bytes);
+    failed.told.request_id = quote(head_.field("request-id"));
     return failed;
+}
+
+std::string reply_reader::clean(std::string_view text) const
+{
+    std::string whole{text};
+    redact(whole, secrets_);
+    return whole;
 }
 
 std::string reply_reader::quote(std::string_view text) const
 {
-    std::string whole{text};
-    redact(whole, secrets_);
-    return base::one_line(whole, shown_bytes);
+    return base::one_line(clean(text), shown_bytes);
 }
 
 attempt_failure reply_reader::transport_failure(const exchange_end& end) const
@@ -162,24 +173,25 @@ attempt_failure reply_reader::transport_failure(const exchange_end& end) const
 
 attempt_failure reply_reader::status_failure() const
 {
-    std::string came = kept_;
-    redact(came, secrets_);
-    const auto told = messages::decode_error(came);
+    // What it means is in the bytes as they came, what people read in those without a secret.
+    const auto told = messages::decode_error(kept_);
+    const auto shown = messages::decode_error(clean(kept_));
     std::string text = fmt::format("HTTP {}", head_.status);
     if (head_.status / 100 == 3)
         text += fmt::format(": redirects are not followed (to {})", quote(head_.field("location")));
-    else if (!told.message.empty())
-        text += ": " + told.message;
+    else if (!shown.message.empty())
+        text += ": " + shown.message;
     attempt_failure failed = fail(kind::http, error_type(head_.status, told.type), std::move(text));
     failed.told.status = head_.status;
     if (failed.told.request_id.empty())
-        failed.told.request_id = told.request_id;
+        failed.told.request_id = quote(told.request_id);
     if (!failed.told.request_id.empty())
         failed.told.message += fmt::format(" (request {})", failed.told.request_id);
     failed.told.too_long = is_too_long(head_.status, failed.told.type, told);
+    failed.bad_thinking = is_bad_thinking(head_.status, told.message);
     failed.code = told.code;
     if (!told.code.empty())
-        failed.told.message += fmt::format(" [{}]", told.code);
+        failed.told.message += fmt::format(" [{}]", quote(told.code));
     const auto wish = head_.field("x-should-retry");
     if (wish == "true" || wish == "false")
         failed.should_retry = wish == "true";

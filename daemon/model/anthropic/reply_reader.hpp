@@ -49,7 +49,10 @@ private:
     bool on_event(const proto::sse::event& what);
     [[nodiscard]] attempt_failure fail(
         attempt_failure::kind what, std::string type, std::string text) const;
-    // Of what the server sent, for people: one line, not too long, without the secrets.
+    // What the server sent without the secrets, for people: before any part is taken of it. What
+    // is parsed or compared is what came: a secret can be as short as a word of it.
+    [[nodiscard]] std::string clean(std::string_view text) const;
+    // The same as one line, not too long.
     [[nodiscard]] std::string quote(std::string_view text) const;
     [[nodiscard]] attempt_failure transport_failure(const exchange_end& end) const;
     [[nodiscard]] attempt_failure status_failure() const;
@@ -62,7 +65,7 @@ private:
     const std::vector<std::string>& secrets_;
     reply_head head_;
     body is_ = body::none_yet;
-    std::string kept_; // of a body that is read as a whole, or the beginning of a foreign one
+    std::string kept_; // of a body that is no stream
     std::size_t body_bytes_ = 0;
     proto::sse::parser events_;
     proto::messages::accumulator stream_;

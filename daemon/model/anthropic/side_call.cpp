@@ -125,6 +125,7 @@ aio::awaitable<std::expected<side_reply, failure>> side_call(
             origin::give_back(at, std::move(over));
         failure lost;
         lost.request_id = reply.got.request_id;
+        redact(lost.request_id, at->secrets());
         if (reply.too_large) {
             lost.type = "protocol_error";
             lost.message = fmt::format("the reply to {} is too large", what.path);
@@ -135,8 +136,6 @@ aio::awaitable<std::expected<side_reply, failure>> side_call(
             lost.message = end.how.error().text;
             co_return std::unexpected(std::move(lost));
         }
-        for (auto* text : {&reply.got.type, &reply.got.body, &reply.got.request_id})
-            redact(*text, at->secrets());
         co_return std::move(reply.got);
     }
 }

@@ -19,7 +19,8 @@ struct side_question {
     std::string body; // of POST
 };
 
-// A reply of whatever status. Bounded: limits::side_reply_bytes.
+// A reply of whatever status, as it came: what people read of it has to be redacted. Bounded:
+// limits::side_reply_bytes.
 struct side_reply {
     int status = 0;
     std::string type; // the media type; "" where none was given

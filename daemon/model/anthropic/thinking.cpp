@@ -66,12 +66,12 @@ bytes stripped(const bytes& message)
 
 } // namespace
 
-bool is_bad_thinking(const attempt_failure& what)
+bool is_bad_thinking(int status, std::string_view message)
 {
-    if (what.told.status != 400)
+    if (status != 400)
         return false;
     // There is no code for it, only words (§1.7).
-    const std::string text = base::lower(what.told.message);
+    const std::string text = base::lower(message);
     const bool of_thinking = text.contains("thinking");
     return text.contains("bound to a different conversation") ||
         (of_thinking && text.contains("signature")) ||

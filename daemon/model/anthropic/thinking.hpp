@@ -3,16 +3,16 @@
 #pragma once
 
 #include "model/reply.hpp"
-#include "model/retry_policy.hpp"
 
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace agentd::model::anthropic {
 
 // True for a 400 that says that the thinking in the history is not what it was: a signature is
 // invalid, or of another conversation, or blocks have been modified.
-[[nodiscard]] bool is_bad_thinking(const attempt_failure& what);
+[[nodiscard]] bool is_bad_thinking(int status, std::string_view message);
 
 // The messages without thinking and redacted_thinking, all other bytes as they are, valid as a
 // request's: a message of which nothing is left is left out, and what it stood between is one.

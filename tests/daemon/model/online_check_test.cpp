@@ -1,5 +1,6 @@
 // What --check-config --online says of servers that have some of the calls and of those that
 // are none, through real sockets. The whole program is in tests/system/online_test.cpp.
+#include "base/limits.hpp"
 #include "model/online_check.hpp"
 #include "tests/daemon/model/asked.hpp"
 #include "tests/support/run_coro.hpp"
@@ -166,6 +167,35 @@ TEST_CASE("online: what the server refuses is said with its own words")
             std::to_string(status) + "): busy"));
         CHECK(got.requests.size() == 1);
     }
+}
+
+TEST_CASE("online: half a key is not shown either, and a key that is a word hides no model")
+{
+    // 300 characters are shown of what a server says, as many as a name has of each model.
+    const auto crossing = [](std::size_t shown) {
+        return std::string(shown - 7, 'y') + "sk-canary-4711";
+    };
+    auto got = check({{"GET ", bad_request(403, crossing(298))}});
+    CHECK(got.says("(403): yyy"));
+    CHECK_FALSE(got.says("sk-"));
+    got = check({{"GET ", reply(200, "text/" + crossing(293), "")}});
+    CHECK(got.says("is no model's server"));
+    CHECK_FALSE(got.says("sk-"));
+    got = check({{"GET /v1/models?",
+        json_reply(R"({"data":[{"id":")" + crossing(limits::model_name_bytes) + "\"}]}")}});
+    CHECK(got.says("it knows yyy"));
+    CHECK_FALSE(got.says("sk-"));
+
+    const byte_server server{{[](peer& with) {
+        for (auto request = with.read_request(); !request.empty(); request = with.read_request())
+            with.send(request.starts_with("GET /v1/models?") ? list
+                    : request.starts_with("POST")            ? counted
+                                                             : api_error(404, "not_found_error"));
+    }}};
+    auto with = options_for(server);
+    with.key.value = "test";
+    got = look_at(with);
+    CHECK_MESSAGE(got.ok, got.line);
 }
 
 TEST_CASE("online: what is no model's server, or not at this path")

@@ -84,10 +84,7 @@ TEST_CASE("thinking: which refusals are about it")
             row{400, "thinking: budget_tokens must be at least 1024", false},
             row{400, "the signature of the function is wrong", false},
             row{500, "Invalid `signature` in `thinking` block", false}}) {
-        model::attempt_failure failed;
-        failed.told.status = r.status;
-        failed.told.message = r.message;
-        CHECK_MESSAGE(is_bad_thinking(failed) == r.is_it, r.message);
+        CHECK_MESSAGE(is_bad_thinking(r.status, r.message) == r.is_it, r.message);
     }
 }
 
