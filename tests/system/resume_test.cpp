@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <csignal>
+#include <filesystem>
 
 using namespace agentd::testing;
 
@@ -21,6 +22,15 @@ void change_state(world& w, const char* sql)
     CHECK_MESSAGE(done == SQLITE_OK, (why == nullptr ? "" : why));
     sqlite3_free(why);
     sqlite3_close(db);
+}
+
+// Makes of the state what the first version of the schema would have kept of it
+// (tests/daemon/store/open_test.cpp: nothing else differs).
+void to_first_version(world& w)
+{
+    change_state(w,
+        "ALTER TABLE epochs DROP COLUMN first_seq; ALTER TABLE sessions DROP COLUMN context_tokens;"
+        "PRAGMA user_version = 1");
 }
 
 // As if the daemon had ended before the request that is under way was composed.
@@ -122,6 +132,31 @@ TEST_CASE("resume: what an unanswered request carried and what came since are on
     CHECK_MESSAGE(count_of(text, "<background-results>") == 1, text);
     CHECK(count_of(text, "| quick") == 1);
     check_told_once(w, {session_of(w, task)});
+    w.check_model_content();
+}
+
+TEST_CASE("resume: a state of the first version goes on: its task, its message, what that carries")
+{
+    world w{
+        {.scenario = scenario({conversation("two jobs",
+             {step({say("Before.")}), step({background("echo quick"), background("sleep 300")}),
+                 step({bash("true")}, {{"reply", {{"hold", "go"}}}}), step({say("never")}, held()),
+                 step({say("Told.")}, in_order({"| quick", "lost: ", "sleep 300"}))})})}};
+    const auto before = w.submit("two jobs");
+    CHECK(w.ended(before).at("result") == "Before.");
+    const auto task = w.submit("begin", {{"session_id", session_of(w, before)}});
+    w.await_event("notification.queued");
+    w.release("go");
+    w.await_model("held=ever");
+    CHECK(w.stop_daemon(SIGKILL) == 128 + SIGKILL);
+    to_first_version(w);
+    w.start_daemon();
+    CHECK(w.ended(task).at("result") == "Told.");
+    CHECK(w.ended(before).at("result") == "Before.");
+    CHECK(count_of(last_user_text(w.requests().back()), "<background-results>") == 1);
+    CHECK(std::filesystem::exists(w.state_folder() + "/agentd.db.v1.backup"));
+    check_told_once(w, {session_of(w, task)});
+    check_gapless(w);
     w.check_model_content();
 }
 

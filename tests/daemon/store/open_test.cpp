@@ -209,6 +209,31 @@ TEST_CASE("schema: an older version goes forward after a backup, or stays as it 
     CHECK(backup.number("SELECT count(*) FROM sqlite_schema WHERE name = 'b'") == 0);
 }
 
+TEST_CASE("schema: without two columns the second version is the first, to the letter")
+{
+    // By these statements tests/system/resume_test.cpp makes a state of the first version.
+    const temp_folder folder;
+    const auto old_file = folder.path() + "/old.db";
+    const auto file = folder.path() + "/agentd.db";
+    std::ofstream{old_file}.close();
+    std::ofstream{file}.close();
+    {
+        store::sqlite_connection old{old_file, store::sqlite_connection::role::writes};
+        REQUIRE(store::schema::migrate(old, old_file, store::schema::steps().first(1)).has_value());
+    }
+    store::sqlite_connection db{file, store::sqlite_connection::role::writes};
+    REQUIRE(store::schema::migrate(db, file, store::schema::steps().first(2)).has_value());
+    db.prepare("ATTACH ? AS old").bind(old_file).run();
+    constexpr auto differing = "SELECT count(*) FROM (SELECT sql FROM main.sqlite_schema EXCEPT "
+                               "SELECT sql FROM old.sqlite_schema)";
+    REQUIRE(db.number(differing) == 2);
+    db.execute("ALTER TABLE epochs DROP COLUMN first_seq");
+    db.execute("ALTER TABLE sessions DROP COLUMN context_tokens");
+    CHECK(db.number(differing) == 0);
+    CHECK(db.number("SELECT count(*) FROM main.sqlite_schema") ==
+        db.number("SELECT count(*) FROM old.sqlite_schema"));
+}
+
 TEST_CASE("schema: a session of the first version goes on with all of its messages")
 {
     const temp_folder folder;
