@@ -169,12 +169,14 @@ aio::awaitable<> live_jobs::run(std::shared_ptr<live> what)
     const auto outcome = co_await what->job->run();
     record_end(row, outcome);
     std::int64_t news = 0;
+    std::string broken;
     auto end = [row](store::connection& db) { return steps::finish_job(db, row); };
     try {
         const auto queued = co_await commit(shared_, store::step::finish_job, std::move(end));
         news = queued;
     } catch (const broken_step& why) { // told as lost after the next start
-        log::error("job.broken", {session_.str()}, "{}", why.what());
+        broken = why.what();
+        log::error("job.broken", {session_.str()}, "{}", broken);
     }
     const auto& job = row.shown;
     log::info("job.finished", {session_.str(), job.task_id.str(), job.id.str()}, "job ended: {}",
@@ -183,7 +185,7 @@ aio::awaitable<> live_jobs::run(std::shared_ptr<live> what)
         inbox_.push(news, ended_job{row.shown, row.preview_head, row.preview_tail});
     live_.erase(job.id);
     changed_.notify_all();
-    ended_(job.task_id);
+    ended_(job.task_id, std::move(broken));
 }
 
 aio::awaitable<> live_jobs::note_process(base::job_id id, jobs::process_identity who)

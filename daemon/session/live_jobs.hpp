@@ -28,8 +28,9 @@ struct job_origin {
 
 class live_jobs final : public tools::job_control {
 public:
-    // `ended` is called on the strand after a job's end is stored and stands in `into`.
-    using on_end = std::function<void(const base::task_id& of)>;
+    // `ended` is called on the strand after a job's end is stored and stands in `into`, or when
+    // the store has refused it for good: `broken` is the reason then, else empty.
+    using on_end = std::function<void(const base::task_id& of, std::string broken)>;
     live_jobs(environment& shared, base::session_id session, aio::executor strand, inbox& into,
         on_end ended);
 

@@ -212,8 +212,11 @@ aio::awaitable<std::optional<event>> open_work::news_of(incoming what)
             co_return std::nullopt;
         co_return happened::user_message{};
     }
-    if (const auto* ended = std::get_if<report::job_ended>(&what))
+    if (const auto* ended = std::get_if<report::job_ended>(&what)) {
+        if (ended->of == id && !ended->broken.empty()) // the store has it running for ever
+            throw broken_step{ended->broken};
         co_return happened::job_ended{ended->of == id, owner_.jobs_.count(id)};
+    }
     if (auto* reply = std::get_if<report::model_answered>(&what); reply && is_current(reply->step))
         co_return co_await answered(std::move(reply->outcome));
     if (auto* retry = std::get_if<report::model_retries>(&what)) {

@@ -31,8 +31,9 @@ session::session(environment& shared, base::session_id id, aio::executor strand)
       id_(std::move(id)),
       strand_(strand),
       arrivals_(strand, limits::session_signals),
-      jobs_(shared, id_, strand, inbox_,
-          [this](const base::task_id& of) { put(report::job_ended{of}); })
+      jobs_(shared, id_, strand, inbox_, [this](const base::task_id& of, std::string broken) {
+          put(report::job_ended{of, std::move(broken)});
+      })
 {}
 
 session::~session() = default;

@@ -61,6 +61,7 @@ struct call_ended {
 };
 struct job_ended {
     base::task_id of;
+    std::string broken; // the store has refused its end for this reason (broken_step)
 };
 struct place_free {
     std::uint64_t step = 0;

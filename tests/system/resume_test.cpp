@@ -288,3 +288,28 @@ TEST_CASE("broken: an answer of a tool, or the task's own start, that the databa
     CHECK(w.ended(w.submit("third task", more)).at("result") == "Third done.");
     w.check_model_content();
 }
+
+TEST_CASE("broken: a job's end that the database refuses ends its task; a restart has it lost")
+{
+    world w{
+        {.scenario = scenario({conversation("break",
+             {step({background("until [ -e go ]; do sleep 0.02; done")}), step({say("I wait.")}),
+                 step({say("Second done.")}, in_order({"lost: ", "second task"}))},
+             {{"strict_append", "extendable"}})})}};
+    const auto first = w.submit("break it");
+    w.await_event("task.waiting", first);
+    change_state(w,
+        "CREATE TRIGGER broken BEFORE UPDATE OF state ON jobs WHEN NEW.state > 1 "
+        "BEGIN SELECT RAISE(ABORT, 'broken'); END");
+    write_file(w.workspace() + "/go", "");
+    CHECK(error_of(w.ended(first)) == "internal");
+    CHECK(w.stop_daemon(SIGTERM) == 0);
+    change_state(w, "DROP TRIGGER broken");
+    w.start_daemon();
+    const auto second = w.submit("second task", {{"session_id", session_of(w, first)}});
+    CHECK(w.ended(second).at("result") == "Second done.");
+    for (const auto& job : jobs_in(w, session_of(w, first)))
+        CHECK(state_of(job) == "lost");
+    check_told_once(w, {session_of(w, first)});
+    w.check_model_content();
+}
