@@ -76,6 +76,17 @@ void append_processes(int folder, int depth, std::vector<pid_t>& to)
     }
 }
 
+// Of a cgroup.events.
+bool says_populated(int events)
+{
+    std::array<char, 256> text{}; // a few short lines
+    const auto n = ::pread(events, text.data(), text.size(), 0);
+    // What cannot be read is not known to be empty; a removed group is.
+    if (n < 0)
+        return errno != ENODEV;
+    return number_of({text.data(), static_cast<std::size_t>(n)}, "populated") == 1;
+}
+
 } // namespace
 
 bool is_populated(int folder)
@@ -111,12 +122,7 @@ leaf::~leaf()
 
 bool leaf::populated() const
 {
-    std::array<char, 256> text{}; // a few short lines
-    const auto n = ::pread(events_.get(), text.data(), text.size(), 0);
-    // What cannot be read is not known to be empty; a removed group is.
-    if (n < 0)
-        return errno != ENODEV;
-    return number_of({text.data(), static_cast<std::size_t>(n)}, "populated") == 1;
+    return says_populated(events_.get());
 }
 
 bool leaf::holds(pid_t pid) const
@@ -134,13 +140,13 @@ void leaf::kill() const
     write_group_file(fd(), "cgroup.kill", "1");
 }
 
-base::unique_fd leaf::watch() const
+leaf::watched leaf::watch() const
 {
-    base::unique_fd events{::openat(fd(), "cgroup.events", O_RDONLY | O_CLOEXEC)};
-    char seen = 0; // what is read once is what changes are told against
-    if (events && ::read(events.get(), &seen, 1) != 1)
-        events.reset();
-    return events;
+    watched change;
+    change.fd.reset(::openat(fd(), "cgroup.events", O_RDONLY | O_CLOEXEC));
+    if (change.fd) // what is read here is what changes are told against
+        change.populated = says_populated(change.fd.get());
+    return change;
 }
 
 void leaf::limit(const bounds& most) const

@@ -46,9 +46,13 @@ public:
     [[nodiscard]] bool holds(pid_t pid) const;
     // Kills everybody in one step, whoever is being born included.
     void kill() const;
-    // A descriptor that has an exceptional condition (EPOLLPRI) when is_populated() has changed
-    // after it was opened.
-    [[nodiscard]] base::unique_fd watch() const;
+    // A descriptor that gets an exceptional condition (EPOLLPRI) when is_populated() changes from
+    // what `populated` says; none: there are no descriptors.
+    struct watched {
+        base::unique_fd fd{};
+        bool populated = true;
+    };
+    [[nodiscard]] watched watch() const;
 
     // Before anybody is in it. What has no controller here is not enforced.
     void limit(const bounds& most) const;

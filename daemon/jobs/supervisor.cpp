@@ -3,7 +3,7 @@
 #include "base/log.hpp"
 
 #include <boost/asio/cancellation_type.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/posix/descriptor_base.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -197,19 +197,11 @@ aio::awaitable<> supervisor::ring_when_exited()
     wake_.ring();
 }
 
-// Takes the descriptor over.
-aio::awaitable<> supervisor::ring_at(int fd, bool urgent)
+aio::awaitable<> supervisor::ring_at(descriptor sign, bool urgent)
 {
-    asio::posix::basic_stream_descriptor<aio::executor> sign{strand_};
-    boost::system::error_code failed;
-    sign.assign(fd, failed);
-    if (failed) {
-        ::close(fd);
-        watching_rest_ = false; // no ring: who waits looks again after a pause
-        co_return;
-    }
     const auto what =
         urgent ? asio::posix::descriptor_base::wait_error : asio::posix::descriptor_base::wait_read;
+    boost::system::error_code failed;
     co_await sign.async_wait(what, asio::redirect_error(asio::use_awaitable, failed));
     watching_rest_ = false;
     wake_.ring();
@@ -223,8 +215,18 @@ bool supervisor::watch_rest(const tree& processes)
     auto sign = processes.next_sign();
     if (!sign.fd)
         return false;
+    if (sign.given) {
+        wake_.ring();
+        return true;
+    }
+    descriptor watched{strand_};
+    boost::system::error_code refused; // epoll has its own bounds
+    watched.assign(sign.fd.get(), refused);
+    if (refused)
+        return false;
+    [[maybe_unused]] const int owned = sign.fd.release();
     watching_rest_ = true;
-    watchers_.spawn("leftover exit", ring_at(sign.fd.release(), sign.urgent));
+    watchers_.spawn("leftover exit", ring_at(std::move(watched), sign.urgent));
     return true;
 }
 

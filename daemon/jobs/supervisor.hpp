@@ -17,6 +17,8 @@
 #include "jobs/pump.hpp"
 #include "jobs/tree.hpp"
 
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -53,7 +55,8 @@ private:
     aio::awaitable<> end_tree(job_state& state, tree& processes);
     aio::awaitable<> notice_abort(job_state& state);
     aio::awaitable<> ring_when_exited();
-    aio::awaitable<> ring_at(int fd, bool urgent);
+    using descriptor = boost::asio::posix::basic_stream_descriptor<aio::executor>;
+    aio::awaitable<> ring_at(descriptor sign, bool urgent);
     bool watch_rest(const tree& processes);
     void watch_cpu(job_state& state);
     void name_cause(const job_state& state, outcome& into) const;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 namespace agentd::jobs {
 namespace {
@@ -193,12 +194,14 @@ void tree::send_in_leaf(int number)
 
 tree::sign tree::next_sign() const
 {
-    if (in_leaf_ != 0)
-        return {.fd = group_->watch(), .urgent = true};
+    if (in_leaf_ != 0) {
+        auto change = group_->watch();
+        return {.fd = std::move(change.fd), .urgent = true, .given = !change.populated};
+    }
     if (members_.empty())
         return {};
     const int pidfd = members_.front().pidfd.get();
-    return {.fd = base::unique_fd{::fcntl(pidfd, F_DUPFD_CLOEXEC, 0)}, .urgent = false};
+    return {.fd = base::unique_fd{::fcntl(pidfd, F_DUPFD_CLOEXEC, 0)}};
 }
 
 } // namespace agentd::jobs

@@ -43,6 +43,7 @@ public:
     struct sign {
         base::unique_fd fd{}; // none: nobody lives, or there are no descriptors
         bool urgent = false;  // it comes as EPOLLPRI, not by becoming readable
+        bool given = false;   // it came between the last look and this question
     };
     [[nodiscard]] sign next_sign() const;
 

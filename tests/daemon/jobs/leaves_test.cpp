@@ -1,6 +1,7 @@
 // Control groups of commands: where they may be, what is born in them and what is left of them.
 // Everything here that needs a writable cgroup2 is skipped with its reason where there is none.
 #include "jobs/leaves.hpp"
+#include "jobs/tree.hpp"
 #include "tests/daemon/jobs/rig.hpp"
 
 #include <doctest/doctest.h>
@@ -220,6 +221,45 @@ TEST_CASE("leaves: who has removed every mark of his is still in the leaf")
         CHECK(testing::processes_with(mark) == 0);
     };
     with_rig(test, in_group(group.path()));
+    CHECK(::rmdir(group.path().c_str()) == 0);
+}
+
+TEST_CASE("leaves: who ends between the look at a leaf and the watch on it is told of")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const testing::temp_folder folder;
+    const base::unique_fd workdir{::open(folder.path().c_str(), O_RDONLY | O_CLOEXEC)};
+    jobs::leaves all{group.path(), "/state", {}};
+    REQUIRE(all.open());
+    {
+        const auto leaf = all.take();
+        REQUIRE(leaf);
+        jobs::children known{jobs::mark_space("/state")};
+        jobs::launch_plan plan;
+        plan.text = "exec sleep 300";
+        plan.workdir_fd = workdir.get();
+        plan.cgroup_fd = leaf->fd();
+        const auto child = known.launch(std::move(plan));
+        REQUIRE(child);
+        jobs::tree processes{
+            known, {.pid = -1}, "", &*leaf}; // that one is somebody beside the shell
+        processes.look(false);
+        CHECK(processes.living() == 1);
+        const auto before = processes.next_sign();
+        CHECK(before.fd);
+        CHECK_FALSE(before.given);
+
+        ::kill(child->id.pid, SIGKILL);
+        known.reap(child->id, [&child] { ::waitpid(child->id.pid, nullptr, 0); });
+        pollfd change{before.fd.get(), POLLPRI, 0};
+        CHECK(::poll(&change, 1, 10'000) == 1);
+        CHECK(processes.next_sign().given);
+        processes.look(false);
+        CHECK(processes.living() == 0);
+    }
+    all.close();
     CHECK(::rmdir(group.path().c_str()) == 0);
 }
 
