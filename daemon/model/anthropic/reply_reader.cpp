@@ -132,7 +132,7 @@ std::expected<messages::reply, attempt_failure> reply_reader::take_message(const
     auto message = messages::decode_message(kept_);
     if (!message) {
         const auto shown = messages::decode_message(clean(kept_));
-        return std::unexpected(fail(kind::useless, "protocol_error",
+        return std::unexpected(fail(kind::malformed, "protocol_error",
             shown ? "a reply that cannot be read" : shown.error().text));
     }
     return std::move(*message);

@@ -1,6 +1,7 @@
 // Statuses, headers and lost connections: how often a request is sent and when, seen by the
 // server that gets it.
 #include "base/clock.hpp"
+#include "base/limits.hpp"
 #include "tests/daemon/model/asked.hpp"
 
 #include <doctest/doctest.h>
@@ -249,6 +250,20 @@ TEST_CASE("case 74 auth_headers: the key goes into one header and nowhere else")
     CHECK(request.find("x-api-key: sk-canary-4711\r\n") != std::string::npos);
     CHECK(got.type() == "authentication_error");
     CHECK(got.message().find("sk-canary") == std::string::npos);
+}
+
+TEST_CASE("a JSON reply that is garbled or no message is asked for again, and not for ever")
+{
+    const std::string garbled =
+        reply(200, "application/json", R"({"id":"msg_1","content":[{"type":"te)");
+    for (const auto& odd : {garbled, reply(200, "application/json", R"({"error":"busy"})")}) {
+        const auto t = with_replies({odd, odd, fine}, 0);
+        REQUIRE_MESSAGE(t.got.outcome.has_value(), t.got.message());
+        CHECK(t.got.outcome->attempts == 3);
+    }
+    const auto t = with_replies({garbled}, 0);
+    CHECK(t.got.type() == "protocol_error");
+    CHECK(t.requests.size() == limits::malformed_replies);
 }
 
 TEST_CASE("a server that asks to wait longer than may be waited ends it at once, and it says so")
