@@ -1,90 +1,25 @@
-// Control groups of commands: where they may be, what is born in them and what is left of them.
+// Control groups of commands: where they may be and what is born in them.
 // Everything here that needs a writable cgroup2 is skipped with its reason where there is none.
 #include "jobs/leaves.hpp"
 #include "jobs/tree.hpp"
 #include "tests/daemon/jobs/rig.hpp"
+#include "tests/daemon/jobs/scratch_group.hpp"
 
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
 
 using namespace agentd;
 using namespace std::chrono_literals;
+using testing::in_group;
 using testing::rig;
+using testing::scratch_group;
 using testing::with_rig;
-
-namespace {
-
-// A group at the top of the mounted cgroup2, removed at the end with what is left in it;
-// empty path: there can be none here.
-class scratch_group {
-public:
-    scratch_group()
-    {
-        const auto mount = jobs::cgroup2_mount(testing::read_text("/proc/self/mountinfo"));
-        if (!mount || ::geteuid() != 0 || ::access(mount->folder.c_str(), W_OK) != 0)
-            return;
-        const auto path = mount->folder + "/agentd-test-" + testing::marker();
-        if (::mkdir(path.c_str(), 0755) == 0)
-            path_ = path;
-    }
-    ~scratch_group()
-    {
-        if (!path_.empty())
-            ::rmdir(path_.c_str());
-    }
-    scratch_group(const scratch_group&) = delete;
-    scratch_group& operator=(const scratch_group&) = delete;
-
-    [[nodiscard]] bool is_there() const
-    {
-        if (path_.empty())
-            std::puts("SKIP: no cgroup2 is mounted that this user may write to");
-        return !path_.empty();
-    }
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-    std::string path_;
-};
-
-jobs::options in_group(const std::string& path)
-{
-    auto options = testing::quick();
-    options.cgroup = path;
-    return options;
-}
-
-// Moves this process into a group of cgroup2 and, at the end, back to where it was.
-bool enter(const std::string& path)
-{
-    const base::unique_fd folder{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    return folder && jobs::write_group_file(folder.get(), "cgroup.procs", "0") == 0;
-}
-
-// A process that sleeps in the group and ignores TERM, in a session of its own.
-pid_t plant_in(const std::string& path, const std::string& mark)
-{
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::signal(SIGTERM, SIG_IGN);
-        ::setsid();
-        if (!enter(path))
-            ::_exit(126);
-        ::execlp("sleep", "sleep", mark.c_str(), nullptr);
-        ::_exit(127);
-    }
-    return child;
-}
-
-} // namespace
 
 TEST_CASE("leaves: the first cgroup2 of a mountinfo is found, alone or beside older ones")
 {
@@ -324,67 +259,6 @@ TEST_CASE("leaves: a leaf that refuses births is no reason to run nothing")
     int status = 0;
     ::waitpid(child->id.pid, &status, 0);
     CHECK(WEXITSTATUS(status) == 5);
-}
-
-TEST_CASE("leaves: what a former run left in its subtree is ended at the next start")
-{
-    const scratch_group group;
-    if (!group.is_there())
-        return;
-    const auto mark = testing::marker();
-    std::string path;
-    {
-        jobs::leaves before{group.path(), "/some/state", {}};
-        REQUIRE(before.open());
-        path = before.means().path;
-        const auto leaf = before.take();
-        REQUIRE(leaf);
-        const auto inside = path + "/" + leaf->name();
-        const pid_t child = plant_in(inside, mark);
-        pollfd none{};
-        while (!jobs::is_populated(leaf->fd()) || testing::processes_with(mark) == 0)
-            ::poll(&none, 0, 1);
-        // It is never closed: the daemon was killed.
-        jobs::leaves now{group.path(), "/some/state", {}};
-        REQUIRE(now.open());
-        CHECK(now.ended_former() == 1);
-        CHECK(now.means().path == path);
-        int status = 0;
-        CHECK(::waitpid(child, &status, 0) == child);
-        CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
-        CHECK(testing::processes_with(mark) == 0);
-        now.close();
-    }
-    CHECK(::access(path.c_str(), F_OK) != 0);
-    jobs::leaves other{group.path(), "/other/state", {}};
-    REQUIRE(other.open());
-    CHECK(other.means().path != path);
-    CHECK(other.ended_former() == 0);
-    other.close();
-}
-
-TEST_CASE("leaves: agentd that runs inside of a former leaf does not kill itself")
-{
-    const scratch_group group;
-    if (!group.is_there())
-        return;
-    jobs::leaves before{group.path(), "/some/state", {}};
-    REQUIRE(before.open());
-    auto leaf = before.take();
-    REQUIRE(leaf);
-    const pid_t child = ::fork();
-    if (child == 0) {
-        if (!enter(before.means().path + "/" + leaf->name()))
-            ::_exit(2);
-        jobs::leaves now{group.path(), "/some/state", {}};
-        const auto opened = now.open();
-        ::_exit(!opened && opened.error().text.find("an earlier run") != std::string::npos ? 0 : 1);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
-    leaf.reset();
-    before.close();
 }
 
 TEST_CASE("leaves: a launch into one that was made ahead costs about what one without does")

@@ -1,0 +1,79 @@
+// agentd's subtree of control groups over its runs: whose it is, what is left in it.
+#include "jobs/leaves.hpp"
+#include "tests/daemon/jobs/rig.hpp"
+#include "tests/daemon/jobs/scratch_group.hpp"
+
+#include <doctest/doctest.h>
+
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+using namespace agentd;
+using namespace std::chrono_literals;
+using testing::enter;
+using testing::plant_in;
+using testing::scratch_group;
+
+TEST_CASE("leaves: what a former run left in its subtree is ended at the next start")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const auto mark = testing::marker();
+    std::string path;
+    {
+        jobs::leaves before{group.path(), "/some/state", {}};
+        REQUIRE(before.open());
+        path = before.means().path;
+        const auto leaf = before.take();
+        REQUIRE(leaf);
+        const auto inside = path + "/" + leaf->name();
+        const pid_t child = plant_in(inside, mark);
+        pollfd none{};
+        while (!jobs::is_populated(leaf->fd()) || testing::processes_with(mark) == 0)
+            ::poll(&none, 0, 1);
+        // It is never closed: the daemon was killed.
+        jobs::leaves now{group.path(), "/some/state", {}};
+        REQUIRE(now.open());
+        CHECK(now.ended_former() == 1);
+        CHECK(now.means().path == path);
+        int status = 0;
+        CHECK(::waitpid(child, &status, 0) == child);
+        CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+        CHECK(testing::processes_with(mark) == 0);
+        now.close();
+    }
+    CHECK(::access(path.c_str(), F_OK) != 0);
+    jobs::leaves other{group.path(), "/other/state", {}};
+    REQUIRE(other.open());
+    CHECK(other.means().path != path);
+    CHECK(other.ended_former() == 0);
+    other.close();
+}
+
+TEST_CASE("leaves: agentd that runs inside of a former leaf does not kill itself")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    jobs::leaves before{group.path(), "/some/state", {}};
+    REQUIRE(before.open());
+    auto leaf = before.take();
+    REQUIRE(leaf);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (!enter(before.means().path + "/" + leaf->name()))
+            ::_exit(2);
+        jobs::leaves now{group.path(), "/some/state", {}};
+        const auto opened = now.open();
+        ::_exit(!opened && opened.error().text.find("an earlier run") != std::string::npos ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+    leaf.reset();
+    before.close();
+}
