@@ -219,6 +219,8 @@ aio::awaitable<std::optional<event>> open_work::news_of(incoming what)
     }
     if (auto* reply = std::get_if<report::model_answered>(&what); reply && is_current(reply->step))
         co_return co_await answered(std::move(reply->outcome));
+    if (const auto* told = std::get_if<report::window_told>(&what); told && is_current(told->step))
+        co_return co_await window_told(told->tokens);
     if (auto* retry = std::get_if<report::model_retries>(&what)) {
         auto note = [e = std::move(retry->event)](store::connection& db) { db.append_event(e); };
         co_await commit(shared_, store::step::daemon_event, std::move(note));

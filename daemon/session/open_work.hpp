@@ -54,6 +54,8 @@ private:
     [[nodiscard]] happened::begun beginning() const;
 
     // --- the turn
+    // With a summary in place of what is too long, if it is.
+    aio::awaitable<std::optional<event>> compact_or_send(todo::ask how);
     // Adds what is new to the message for the next request; it is in carried_ then. The ids of
     // what was not stored with the message before.
     base::result<std::vector<std::int64_t>> compose(const todo::ask& how);
@@ -91,9 +93,11 @@ private:
     aio::awaitable<std::optional<event>> not_compacted(
         compacting how, std::optional<steps::summary_reply> made, std::string reason);
     [[nodiscard]] std::string new_beginning(const model::reply& summary) const;
-    // Asks for the window's real size once that may matter; nobody waits for it.
-    void learn_window();
-    aio::awaitable<> ask_for_window(std::string model);
+    // True: its real size has to be asked for before it is decided by a guess.
+    [[nodiscard]] bool is_window_guessed() const;
+    aio::awaitable<> ask_for_window(std::uint64_t step, std::string model);
+    // The answer, or that there is none.
+    aio::awaitable<std::optional<event>> window_told(std::optional<std::int64_t> tokens);
 
     // --- the tools
     // Starts what may start now; tools_done when nothing is left.
@@ -133,6 +137,7 @@ private:
     agent_loop loop_;
     context_window window_;
     bool window_asked_ = false;
+    todo::ask due_; // what waits for the window's size
     std::optional<compacting> compacting_;
     std::vector<steps::waiting_news> carried_; // by the message that is being put together
     std::uint64_t step_ = 0;                   // raised whenever what runs becomes stale
@@ -154,7 +159,7 @@ private:
     std::string stop_text_;              // what a call that is being cancelled answers
 
     // Last: their coroutines use all the others.
-    aio::task asking_; // the model, or for a place
+    aio::task asking_; // the model, for its window, or for a place
     aio::task_group running_calls_;
     aio::task_group timers_;
 };

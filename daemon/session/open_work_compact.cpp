@@ -2,6 +2,7 @@
 // epoch, with a summary in its place. Nothing is stored until the summary is there: whatever
 // ends the daemon before that leaves the old epoch, and it is asked for again.
 //
+//   perhaps too full -> ask for the window's size, once, if it is not known; then:
 //   too full -> ask for a summary -> adopt -> the request that was due, in the new epoch
 //                    `-> of no use -> that request as it is; again before the next one
 //   refused as too long -> ask with an extract -> adopt | again, shorter | the task fails
@@ -14,6 +15,8 @@
 #include "session/compaction.hpp"
 #include "session/events.hpp"
 #include "session/open_work.hpp"
+
+#include <boost/system/system_error.hpp>
 
 #include <fmt/format.h>
 
@@ -38,21 +41,38 @@ bool is_about_the_request(const model::failure& why)
 
 } // namespace
 
-void open_work::learn_window()
+bool open_work::is_window_guessed() const
 {
-    const auto now = window_.filled(history_.pending().size(), history_.size());
-    const bool matters = settings_->compact_at > 0 && settings_->context_window == 0 &&
-        now > limits::context_window / 2;
-    if (!matters || std::exchange(window_asked_, true))
-        return;
-    timers_.spawn("context window", ask_for_window(history_.epoch().model));
+    if (window_asked_ || settings_->compact_at <= 0 || settings_->context_window > 0)
+        return false;
+    // Below half of the guess hardly any window is too full.
+    const auto untold = prompt_told_ ? 0 : task_.shown.prompt.size();
+    const auto now = window_.filled(history_.pending().size() + untold, history_.size() + untold);
+    return now > limits::context_window / 2;
 }
 
-aio::awaitable<> open_work::ask_for_window(std::string model)
+aio::awaitable<> open_work::ask_for_window(std::uint64_t step, std::string model)
 {
-    const auto tokens = co_await shared_.model.input_limit(std::move(model));
+    report::window_told told;
+    told.step = step;
+    try {
+        const auto tokens = co_await shared_.model.input_limit(std::move(model));
+        told.tokens = tokens;
+    } catch (const boost::system::system_error&) {
+        throw;                               // cancelled: nobody waits for an answer
+    } catch (const std::exception& broken) { // out of memory, or a bug: it is guessed
+        log::warning("model.failed", {owner_.id_.str(), task_.shown.id.str()},
+            "the window's size is not known: {}", broken.what());
+    }
+    owner_.put(told);
+}
+
+aio::awaitable<std::optional<event>> open_work::window_told(std::optional<std::int64_t> tokens)
+{
+    co_await asking_.join();
     if (tokens && *tokens > 0)
         window_.learn(*tokens);
+    co_return co_await compact_or_send(std::move(due_));
 }
 
 need open_work::compaction_needed() const

@@ -107,7 +107,16 @@ base::result<std::vector<std::int64_t>> open_work::compose(const todo::ask& how)
 
 aio::awaitable<std::optional<event>> open_work::run(todo::ask how)
 {
-    learn_window();
+    if (how.continuation || !is_window_guessed())
+        co_return co_await compact_or_send(std::move(how));
+    window_asked_ = true;
+    due_ = std::move(how);
+    asking_.start("context window", ask_for_window(++step_, history_.epoch().model));
+    co_return std::nullopt;
+}
+
+aio::awaitable<std::optional<event>> open_work::compact_or_send(todo::ask how)
+{
     if (!how.continuation && compaction_needed() != context_window::need::nothing)
         co_return co_await begin_compaction(std::move(how), std::nullopt);
     co_return co_await send(std::move(how));

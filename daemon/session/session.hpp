@@ -51,6 +51,10 @@ struct model_answered {
     std::uint64_t step = 0;
     model::outcome outcome;
 };
+struct window_told {
+    std::uint64_t step = 0;
+    std::optional<std::int64_t> tokens; // nothing: the server does not say
+};
 struct model_retries {
     std::uint64_t step = 0;
     proto::api::event event;
@@ -78,9 +82,9 @@ struct step_broken {
 } // namespace report
 
 using incoming = std::variant<signal::look_for_work, signal::cancel, signal::message,
-    signal::kill_job, signal::shut_down, report::model_answered, report::model_retries,
-    report::call_ended, report::job_ended, report::place_free, report::window_over,
-    report::time_over, report::step_broken>;
+    signal::kill_job, signal::shut_down, report::model_answered, report::window_told,
+    report::model_retries, report::call_ended, report::job_ended, report::place_free,
+    report::window_over, report::time_over, report::step_broken>;
 
 class session {
 public:

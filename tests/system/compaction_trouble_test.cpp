@@ -2,6 +2,8 @@
 // and in the end left alone; what it costs is counted.
 #include "tests/system/window.hpp"
 
+#include <csignal>
+
 using namespace agentd::testing;
 
 TEST_CASE("compaction: replies of no use are tried three times, then the work goes on without")
@@ -208,4 +210,23 @@ TEST_CASE("compaction: switched off, or in a window known to be larger, there is
                           step({bash("echo two")}, counting(180'000)), step({say("Done.")})})})}};
     CHECK(learns.ended(learns.submit("long haul")).at("result") == "Done.");
     learns.check_model_content();
+}
+
+TEST_CASE("compaction: above the usual size the window is asked for before it is decided")
+{
+    // The server says that the model takes a million tokens.
+    world w{
+        {.scenario = scenario({interrupted("long haul",
+             {step({say("Begun.")}, counting(300'000)), step({bash("echo one")}, counting(310'000)),
+                 step({say("never")}, holding("ever")), step({say("Done.")})})})}};
+    const auto first = w.submit("long haul");
+    CHECK(w.ended(first).at("result") == "Begun.");
+    const auto second = w.submit("second haul", {{"session_id", session_of(w, first)}});
+    w.await_model("held=ever");
+    CHECK(w.stop_daemon(SIGKILL) == 128 + SIGKILL);
+    w.start_daemon();
+    CHECK(w.ended(second).at("result") == "Done.");
+    CHECK(epoch_of(w, second) == 1);
+    CHECK(count_type(w, "session.compaction_failed") == 0);
+    w.check_model_content();
 }
