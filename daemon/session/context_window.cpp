@@ -68,7 +68,8 @@ std::size_t context_window::digest_bytes() const
 
 void context_window::replied(const model::usage& used, model::stop_reason stop)
 {
-    known_ = used.input + used.cache_read + used.cache_write + used.output;
+    const auto input = used.input + used.cache_read + used.cache_write;
+    known_ = input > 0 ? input + used.output : 0; // else the server does not count
     overflowed_ = stop == model::stop_reason::context_window_exceeded;
     if (!unproven_)
         return;

@@ -48,6 +48,8 @@ public:
 
     [[nodiscard]] bool gave_up() const;
     [[nodiscard]] std::size_t failures() const { return failures_; }
+    // Tokens of the conversation at its last complete reply; 0: not known.
+    [[nodiscard]] std::int64_t known() const { return known_; }
 
 private:
     [[nodiscard]] std::int64_t limit() const;

@@ -66,11 +66,6 @@ ending failed_request(const model::failure& why)
     return {proto::api::task_state::failed, "model_error", why.message, why.status, why.request_id};
 }
 
-std::int64_t tokens_of(const proto::api::usage& used)
-{
-    return used.input + used.output + used.cache_read + used.cache_write;
-}
-
 proto::api::usage usage_of(const model::usage& used)
 {
     return {used.input, used.output, used.cache_read, used.cache_write};
@@ -219,7 +214,7 @@ aio::awaitable<> open_work::store_reply(model::reply reply, const std::vector<ac
         end.calls.push_back(call.row);
     if (!refused)
         window_.replied(reply.usage, reply.stop);
-    end.context_tokens = tokens_of(usage_of(reply.usage));
+    end.context_tokens = window_.known();
     task_.shown.turns += 1;
     count(usage_of(model::billed_usage(reply)), end.cost_usd);
     task_.shown.stop_reason = to_string(reply.stop);

@@ -50,6 +50,9 @@ TEST_CASE("context_window: what no reply has counted is estimated by all of its 
     auto w = window();
     w.replied(used(0), stop_reason::end_turn); // a server that does not count
     CHECK(w.look(10, 510'000) == need::summary);
+    w.replied(used(0, 500), stop_reason::end_turn); // one that counts only what it says
+    CHECK(w.known() == 0);
+    CHECK(w.look(10, 510'000) == need::summary);
     CHECK(window(0.85, 16'000, 180'000).look(0, 0) == need::summary); // counted before a restart
 }
 
