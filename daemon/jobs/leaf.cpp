@@ -101,21 +101,28 @@ std::vector<pid_t> processes_in(int folder)
     return found;
 }
 
-leaf::leaf(leaves& home, std::string name, base::unique_fd folder, base::unique_fd events)
-    : home_(&home), name_(std::move(name)), folder_(std::move(folder)), events_(std::move(events))
+leaf::leaf(leaves& home, std::string name, base::unique_fd folder, base::unique_fd events,
+    base::unique_fd killer)
+    : home_(&home),
+      name_(std::move(name)),
+      folder_(std::move(folder)),
+      events_(std::move(events)),
+      killer_(std::move(killer))
 {}
 
 leaf::leaf(leaf&& other) noexcept
     : home_(std::exchange(other.home_, nullptr)),
       name_(std::move(other.name_)),
       folder_(std::move(other.folder_)),
-      events_(std::move(other.events_))
+      events_(std::move(other.events_)),
+      killer_(std::move(other.killer_))
 {}
 
 leaf::~leaf()
 {
     folder_.reset();
     events_.reset();
+    killer_.reset();
     if (home_ != nullptr)
         home_->give_back(std::move(name_));
 }
@@ -135,9 +142,9 @@ bool leaf::holds(pid_t pid) const
     return path->ends_with(own) || path->find(own + "/") != path->npos;
 }
 
-void leaf::kill() const
+bool leaf::kill() const
 {
-    write_group_file(fd(), "cgroup.kill", "1");
+    return ::write(killer_.get(), "1", 1) == 1;
 }
 
 leaf::watched leaf::watch() const

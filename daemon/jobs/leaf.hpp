@@ -44,8 +44,9 @@ public:
     [[nodiscard]] bool populated() const;
     // Whether a process is in it or below.
     [[nodiscard]] bool holds(pid_t pid) const;
-    // Kills everybody in one step, whoever is being born included.
-    void kill() const;
+    // Kills everybody in one step, whoever is being born included, also when descriptors run
+    // out. False: the kernel refuses it.
+    [[nodiscard]] bool kill() const;
     // A descriptor that gets an exceptional condition (EPOLLPRI) when is_populated() changes from
     // what `populated` says; none: there are no descriptors.
     struct watched {
@@ -62,12 +63,14 @@ public:
 
 private:
     friend class leaves;
-    leaf(leaves& home, std::string name, base::unique_fd folder, base::unique_fd events);
+    leaf(leaves& home, std::string name, base::unique_fd folder, base::unique_fd events,
+        base::unique_fd killer);
 
     leaves* home_;
     std::string name_;
     base::unique_fd folder_;
     base::unique_fd events_;
+    base::unique_fd killer_; // its cgroup.kill
 };
 
 } // namespace agentd::jobs

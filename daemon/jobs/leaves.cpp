@@ -195,11 +195,9 @@ base::result<> leaves::end_former(const std::string& folder)
 // One process is born in a leaf and fails at once: whether all of it works on this machine.
 base::result<> leaves::try_birth()
 {
-    const auto first = take();
+    const auto first = try_take();
     if (!first)
-        return std::unexpected(base::system_error("make a control group in " + means_.path, errno));
-    if (::faccessat(first->fd(), "cgroup.kill", W_OK, AT_EACCESS) != 0)
-        return std::unexpected(base::system_error("kill by cgroup.kill", errno));
+        return std::unexpected(first.error());
     child_orders none{}; // fails at its second step
     none.workdir_fd = -1;
     const auto born = clone_child(none, first->fd());
@@ -216,6 +214,10 @@ void leaves::close()
 {
     if (!folder_)
         return;
+    if (is_populated(folder_.get())) { // a command was given up
+        write_group_file(folder_.get(), "cgroup.kill", "1");
+        empties_in_time(folder_.get());
+    }
     folder_.reset();
     if (const int error = remove_group(AT_FDCWD, means_.path); error != 0)
         log::warning("jobs.cgroup", {}, "{}",
@@ -226,6 +228,15 @@ std::optional<leaf> leaves::take()
 {
     if (!folder_)
         return std::nullopt;
+    auto taken = try_take();
+    if (taken)
+        return std::optional<leaf>{std::move(*taken)};
+    tell_failing(taken.error());
+    return std::nullopt;
+}
+
+base::result<leaf> leaves::try_take()
+{
     std::string name;
     bool made_ahead = false;
     bool wake = false;
@@ -242,20 +253,21 @@ std::optional<leaf> leaves::take()
     }
     if (wake && wake_)
         wake_();
-    if (!made_ahead && ::mkdirat(folder_.get(), name.c_str(), 0755) != 0) {
-        tell_failing("make a control group", errno);
-        return std::nullopt;
-    }
+    if (!made_ahead && ::mkdirat(folder_.get(), name.c_str(), 0755) != 0)
+        return std::unexpected(base::system_error("make a control group", errno));
     auto folder = open_folder(folder_.get(), name);
     base::unique_fd events;
+    base::unique_fd killer;
     if (folder)
         events.reset(::openat(folder.get(), "cgroup.events", O_RDONLY | O_CLOEXEC));
-    if (!events) {
-        tell_failing("open a control group", errno);
+    if (events)
+        killer.reset(::openat(folder.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
+    if (!killer) {
+        auto failed = base::system_error("open a control group", errno);
         give_back(std::move(name));
-        return std::nullopt;
+        return std::unexpected(std::move(failed));
     }
-    return leaf{*this, std::move(name), std::move(folder), std::move(events)};
+    return leaf{*this, std::move(name), std::move(folder), std::move(events), std::move(killer)};
 }
 
 std::string leaves::next_name()
@@ -264,7 +276,7 @@ std::string leaves::next_name()
 }
 
 // It may be so for every command from now on: one line now and then.
-void leaves::tell_failing(std::string_view what, int error)
+void leaves::tell_failing(const base::error& why)
 {
     constexpr auto pause = std::chrono::seconds{10};
     {
@@ -274,13 +286,12 @@ void leaves::tell_failing(std::string_view what, int error)
             return;
         told_ = now;
     }
-    log::warning("jobs.cgroup", {}, "{}: commands are followed by their marks instead",
-        base::system_error(what, error).text);
+    log::warning("jobs.cgroup", {}, "{}: commands are followed by their marks instead", why.text);
 }
 
 void leaves::refused(int error)
 {
-    tell_failing("start a command in its control group", error);
+    tell_failing(base::system_error("start a command in its control group", error));
 }
 
 void leaves::give_back(std::string name)
@@ -305,9 +316,13 @@ void leaves::tend()
         used.swap(used_);
         wanted = leaves_ahead - std::min(leaves_ahead, ready_.size());
     }
-    // What even KILL has left in one keeps it: tried again with the next ones.
-    std::erase_if(
-        used, [this](const auto& name) { return remove_group(folder_.get(), name) == 0; });
+    // What even KILL leaves in one keeps it: killed and tried again with the next ones.
+    std::erase_if(used, [this](const auto& name) {
+        const int error = remove_group(folder_.get(), name);
+        if (error == EBUSY)
+            write_group_file(folder_.get(), (name + "/cgroup.kill").c_str(), "1");
+        return error == 0;
+    });
     std::vector<std::string> made;
     for (; wanted > 0; --wanted) {
         auto name = next_name();

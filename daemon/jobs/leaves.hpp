@@ -31,7 +31,8 @@ public:
     // folder that cannot be used is an error; else means() says why there are no leaves.
     // Blocks: for milliseconds, or until leftovers are dead.
     base::result<> open();
-    // After the last command; what is left of the subtree is removed. Blocks shortly.
+    // After the last command; who is left in the subtree is killed, and it is removed. Blocks
+    // shortly.
     void close();
 
     // A leaf for one command; nullopt: there are none, or none could be made, which is logged.
@@ -55,8 +56,9 @@ private:
     base::result<> settle(const cgroup_place& where);
     base::result<> end_former(const std::string& folder);
     base::result<> try_birth();
+    base::result<leaf> try_take();
     [[nodiscard]] std::string next_name();
-    void tell_failing(std::string_view what, int error);
+    void tell_failing(const base::error& why);
 
     const std::string setting_;
     const std::string subtree_; // the name of our group

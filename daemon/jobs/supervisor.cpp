@@ -85,8 +85,8 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
     auto output = std::move(started->output);
     auto shell = leader::attach(strand_, shared_.children, std::move(*started));
     if (!shell) {
-        if (group_)
-            group_->kill();
+        if (group_) [[maybe_unused]]
+            const bool killed = group_->kill(); // else it is killed when removed
         outcome failed;
         failed.how = ended::error;
         failed.reason = std::move(shell.error().text);

@@ -149,11 +149,12 @@ void tree::terminate()
 
 void tree::kill()
 {
-    if (group_ != nullptr)
-        group_->kill();
+    const bool as_one = group_ == nullptr || group_->kill();
     // To everyone by itself as well: the group is one step, what forks meanwhile included, but
     // members need not be in it.
     send(SIGKILL, true);
+    if (!as_one)
+        send_in_leaf(SIGKILL);
 }
 
 void tree::send(int number, bool also_group)

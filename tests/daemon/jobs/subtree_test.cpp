@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,4 +77,82 @@ TEST_CASE("leaves: agentd that runs inside of a former leaf does not kill itself
     CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
     leaf.reset();
     before.close();
+}
+
+namespace {
+
+// Somebody in a leaf who does not go by himself.
+pid_t plant(const jobs::leaves& all, const jobs::leaf& leaf)
+{
+    const pid_t child = testing::plant_in(all.means().path + "/" + leaf.name(), testing::marker());
+    pollfd none{};
+    while (!leaf.populated())
+        ::poll(&none, 0, 1);
+    return child;
+}
+
+bool was_killed(pid_t child)
+{
+    int status = 0;
+    return ::waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+        WTERMSIG(status) == SIGKILL;
+}
+
+} // namespace
+
+TEST_CASE("leaves: who is left in a used leaf is killed again, and it goes")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    jobs::leaves all{group.path(), "/state", {}};
+    REQUIRE(all.open());
+    auto leaf = all.take();
+    REQUIRE(leaf);
+    const auto path = all.means().path + "/" + leaf->name();
+    const pid_t child = plant(all, *leaf);
+    leaf.reset();
+    all.tend();
+    CHECK(was_killed(child));
+    all.tend();
+    CHECK(::access(path.c_str(), F_OK) != 0);
+    all.close();
+}
+
+TEST_CASE("leaves: nobody is left in the subtree when it is closed")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    jobs::leaves all{group.path(), "/state", {}};
+    REQUIRE(all.open());
+    auto leaf = all.take();
+    REQUIRE(leaf);
+    const pid_t child = plant(all, *leaf);
+    leaf.reset();
+    all.close();
+    CHECK(was_killed(child));
+    CHECK(::rmdir(group.path().c_str()) == 0);
+}
+
+TEST_CASE("leaves: a leaf is killed also when there are no descriptors")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    jobs::leaves all{group.path(), "/state", {}};
+    REQUIRE(all.open());
+    auto leaf = all.take();
+    REQUIRE(leaf);
+    const pid_t child = plant(all, *leaf);
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const rlimit nothing{0, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &nothing) == 0);
+    const bool killed = leaf->kill();
+    CHECK(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(killed);
+    CHECK(was_killed(child));
+    leaf.reset();
+    all.close();
 }
