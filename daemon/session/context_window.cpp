@@ -39,6 +39,11 @@ bool context_window::gave_up() const
     return failures_ >= limits::compaction_failures;
 }
 
+bool context_window::is_last_try() const
+{
+    return failures_ + 1 >= limits::compaction_failures;
+}
+
 context_window::need context_window::look(std::size_t fresh, std::size_t all) const
 {
     if (rules_.compact_at <= 0 || gave_up())
@@ -55,7 +60,17 @@ context_window::need context_window::look(std::size_t fresh, std::size_t all) co
 
 std::int64_t context_window::summary_tokens(std::size_t fresh, std::size_t all) const
 {
-    const auto left = rules_.tokens - filled(fresh, all) - limits::summary_tokens;
+    return room_behind(filled(fresh, all));
+}
+
+std::int64_t context_window::summary_tokens(std::size_t bytes) const
+{
+    return room_behind(tokens_of(bytes));
+}
+
+std::int64_t context_window::room_behind(std::int64_t tokens) const
+{
+    const auto left = rules_.tokens - tokens - limits::summary_tokens;
     return std::min(rules_.reply_tokens, std::max(left, limits::summary_tokens));
 }
 

@@ -30,8 +30,10 @@ public:
     [[nodiscard]] need look(std::size_t fresh, std::size_t all) const;
     // Tokens of the conversation with what came since.
     [[nodiscard]] std::int64_t filled(std::size_t fresh, std::size_t all) const;
-    // Tokens that a summary may have.
+    // Tokens that a summary of the conversation may have / one of a record, in a request of so
+    // many bytes.
     [[nodiscard]] std::int64_t summary_tokens(std::size_t fresh, std::size_t all) const;
+    [[nodiscard]] std::int64_t summary_tokens(std::size_t bytes) const;
     // False: a conversation of so many bytes would be too long again at once.
     [[nodiscard]] bool has_room_for(std::size_t all) const;
     // Bytes that an extract may have; less after each failure.
@@ -46,13 +48,16 @@ public:
     // The window is that large, as its server says.
     void learn(std::int64_t tokens) { rules_.tokens = tokens; }
 
-    [[nodiscard]] bool gave_up() const;
-    [[nodiscard]] std::size_t failures() const { return failures_; }
     // Tokens of the conversation at its last complete reply; 0: not known.
     [[nodiscard]] std::int64_t known() const { return known_; }
+    [[nodiscard]] bool gave_up() const;
+    // One failure more, and it is given up.
+    [[nodiscard]] bool is_last_try() const;
+    [[nodiscard]] std::size_t failures() const { return failures_; }
 
 private:
     [[nodiscard]] std::int64_t limit() const;
+    [[nodiscard]] std::int64_t room_behind(std::int64_t tokens) const;
 
     rules rules_;
     std::int64_t known_;

@@ -92,6 +92,9 @@ private:
     aio::awaitable<> adopt(const compacting& how, steps::summary_reply made, std::string first);
     aio::awaitable<std::optional<event>> not_compacted(
         compacting how, std::optional<steps::summary_reply> made, std::string reason);
+    // Why the reply, with which the epoch would begin with `first`, is of no use; empty: it is.
+    [[nodiscard]] std::string problem_of(
+        const model::reply& summary, const std::string& first) const;
     [[nodiscard]] std::string new_beginning(const model::reply& summary) const;
     // True: its real size has to be asked for before it is decided by a guess.
     [[nodiscard]] bool is_window_guessed() const;

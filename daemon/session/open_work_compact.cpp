@@ -20,6 +20,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace agentd::session {
@@ -37,6 +38,21 @@ proto::api::usage usage_of(const model::reply& reply)
 bool is_about_the_request(const model::failure& why)
 {
     return why.too_long || why.status == 400 || why.status == 422 || why.type == "protocol_error";
+}
+
+bool calls_tools(const model::reply& reply)
+{
+    using model::stop_reason;
+    return reply.stop == stop_reason::tool_use || reply.stop == stop_reason::pause_turn ||
+        std::ranges::any_of(reply.content,
+            [](const model::block& block) { return block.kind == model::block_kind::tool_use; });
+}
+
+bool is_cut(const model::reply& reply)
+{
+    using model::stop_reason;
+    return reply.stop == stop_reason::max_tokens ||
+        reply.stop == stop_reason::context_window_exceeded;
 }
 
 } // namespace
@@ -110,20 +126,22 @@ aio::awaitable<std::optional<event>> open_work::begin_compaction(
 
 model::request open_work::compaction_request(const compacting& how) const
 {
-    const auto pending = history_.pending().size();
-    const auto tokens = window_.summary_tokens(pending, history_.size());
-    if (how.form != need::digest)
-        return history_.request_ending(how.asked, tokens);
+    if (how.form != need::digest) {
+        const auto room = window_.summary_tokens(history_.pending().size(), history_.size());
+        return history_.request_ending(how.asked, room);
+    }
     // A conversation of its own: nothing in it has to fit anything but the window.
-    auto all = history_.request_ending({}, tokens);
+    auto all = history_.request_ending({}, 0);
     const std::vector<std::string> blocks{
         proto::messages::text_block(compaction::digest(
             all.messages, history_.pending_without_background(), window_.digest_bytes())),
         proto::messages::text_block(compaction::instruction())};
+    auto only = std::make_shared<const std::string>(
+        proto::messages::user_message(proto::messages::content_of(blocks)));
+    all.max_tokens = window_.summary_tokens(all.system->size() + only->size());
     all.tools.reset();
     all.messages.clear();
-    all.messages.push_back(std::make_shared<const std::string>(
-        proto::messages::user_message(proto::messages::content_of(blocks))));
+    all.messages.push_back(std::move(only));
     return all;
 }
 
@@ -146,15 +164,8 @@ aio::awaitable<std::optional<event>> open_work::compacted(model::outcome outcome
     const auto used = usage_of(made.reply);
     const auto spent = spent_by(used, made.cost_usd);
     count(used, made.cost_usd);
-    std::string problem;
     auto first = new_beginning(made.reply);
-    const auto around = history_.epoch().system.size() + history_.epoch().tools.size();
-    if (made.reply.stop == model::stop_reason::refusal)
-        problem = "the model refused to summarise";
-    else if (first.empty())
-        problem = "the reply holds no text";
-    else if (!window_.has_room_for(around + first.size()))
-        problem = "with the summary the conversation would be too long again";
+    auto problem = problem_of(made.reply, first);
     if (!problem.empty()) {
         auto next = co_await not_compacted(std::move(how), std::move(made), std::move(problem));
         co_return next;
@@ -164,6 +175,22 @@ aio::awaitable<std::optional<event>> open_work::compacted(model::outcome outcome
         co_return happened::request_failed{failed_as("budget", spent)};
     how.then.continuation = false; // what was paused is part of the summary
     co_return co_await send(std::move(how.then));
+}
+
+std::string open_work::problem_of(const model::reply& summary, const std::string& first) const
+{
+    if (summary.stop == model::stop_reason::refusal)
+        return "the model refused to summarise";
+    if (calls_tools(summary)) // nobody answers them: the history must not end with them
+        return "the model called tools instead";
+    if (first.empty())
+        return "the reply holds no text";
+    if (is_cut(summary) && !window_.is_last_try()) // what is open stands at its end
+        return "the summary was cut";
+    const auto around = history_.epoch().system.size() + history_.epoch().tools.size();
+    if (!window_.has_room_for(around + first.size()))
+        return "with the summary the conversation would be too long again";
+    return {};
 }
 
 std::string open_work::new_beginning(const model::reply& summary) const

@@ -8,18 +8,19 @@ using namespace agentd::testing;
 
 TEST_CASE("compaction: replies of no use are tried three times, then the work goes on without")
 {
-    // Refused; then, asked with a record: blank, and calls in the place of a text.
+    // Refused; then, asked with a record: blank, and calls beside a text.
     const js::object once{{"strict_append", false}};
-    world w{
-        {.scenario = scenario({conversation("echo two", {step({bash("echo never >> ran")})}, once),
-             conversation(record, {step({say(" ")}, expects({"one", wish}))}, once),
-             conversation("long haul",
-                 {step({bash("echo one")}, counting(full)),
-                     step({say("no")}, ending_with("refusal", expects({wish}))),
-                     step({bash("echo two")}, counting(full)),
-                     step({bash("echo three")}, counting(full)),
-                     step({bash("echo four")}, counting(full)), step({say("Done.")})})}),
-            .model_config = small_window}};
+    world w{{.scenario =
+                 scenario({conversation("echo three",
+                               {step({say("SUMMARY, or not"), bash("echo never >> ran")})}, once),
+                     conversation(record, {step({say(" ")}, expects({"one", wish}))}, once),
+                     conversation("long haul",
+                         {step({bash("echo one")}, counting(full)),
+                             step({say("no")}, ending_with("refusal", expects({wish}))),
+                             step({bash("echo two")}, counting(full)),
+                             step({bash("echo three")}, counting(full)),
+                             step({bash("echo four")}, counting(full)), step({say("Done.")})})}),
+        .model_config = small_window}};
     const auto task = w.submit("long haul");
     const auto end = w.ended(task);
     CHECK_MESSAGE(end.at("result") == "Done.", js::serialize(end));
@@ -29,6 +30,7 @@ TEST_CASE("compaction: replies of no use are tried three times, then the work go
     CHECK(failures[0].at("reason") == "the model refused to summarise");
     CHECK(failures[1].at("reason") == "the reply holds no text");
     CHECK(failures[1].at("gave_up") == false);
+    CHECK(failures[2].at("reason") == "the model called tools instead");
     CHECK(failures[2].at("failures") == 3);
     CHECK(failures[2].at("gave_up") == true);
     CHECK(read_file(w.workspace() + "/ran").empty()); // its calls are never run
@@ -229,4 +231,40 @@ TEST_CASE("compaction: above the usual size the window is asked for before it is
     CHECK(epoch_of(w, second) == 1);
     CHECK(count_type(w, "session.compaction_failed") == 0);
     w.check_model_content();
+}
+
+TEST_CASE("compaction: a summary that was cut is wanted again, and taken at the last try only")
+{
+    const js::object once{{"strict_append", false}};
+    const auto cut = [](std::string_view text) {
+        return step({say(text)}, ending_with("max_tokens"));
+    };
+    world w{{.scenario = scenario({conversation("echo three", {cut("SUMMARY three")}, once),
+                 conversation(record, {cut("SUMMARY two")}, once),
+                 conversation("SUMMARY three", {step({say("Done.")})}),
+                 conversation("long haul",
+                     {step({bash("echo one")}, counting(full)), cut("SUMMARY one"),
+                         step({bash("echo two")}, counting(full)),
+                         step({bash("echo three")}, counting(full))},
+                     once)}),
+        .model_config = small_window}};
+    const auto task = w.submit("long haul");
+    CHECK(w.ended(task).at("result") == "Done.");
+    const auto failures = w.events("&types=session.compaction_failed");
+    REQUIRE(failures.size() == 2);
+    CHECK(failures[0].at("reason") == "the summary was cut");
+    CHECK(failures[1].at("reason") == "the summary was cut");
+    CHECK(epoch_of(w, task) == 2);
+}
+
+TEST_CASE("compaction: the room for a summary of a record is not that of what it replaces")
+{
+    world w{{.scenario = scenario({conversation("SUMMARY", {step({say("Done.")})}),
+                 conversation(record, {step({say("SUMMARY of it")})}, {{"key", "record"}}),
+                 conversation("long haul", {step({bash("echo one")}, counting(199'500))})}),
+        .model_config = "context_window = 200000\nmax_tokens = 9000\n"}};
+    CHECK(w.ended(w.submit("long haul")).at("result") == "Done.");
+    const auto asked = w.requests("record");
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0].at("body").at("max_tokens") == 9000);
 }

@@ -83,6 +83,9 @@ TEST_CASE("context_window: a summary has the room that is left, and some in any 
     CHECK(at(170'000).summary_tokens(0, 0) == 16'000);
     CHECK(at(190'000).summary_tokens(0, 0) == 10'000 - limits::summary_tokens);
     CHECK(at(199'990).summary_tokens(0, 0) == limits::summary_tokens);
+    // A record is a conversation of its own.
+    CHECK(at(300'000).summary_tokens(300'000) == 16'000);
+    CHECK(at(300'000).summary_tokens(580'000) < 6000);
 }
 
 TEST_CASE("context_window: never, when it is switched off or was given up")
