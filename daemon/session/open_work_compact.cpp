@@ -244,7 +244,7 @@ aio::awaitable<std::optional<event>> open_work::not_compacted(
     window_.failed();
     log::warning("session.compaction_failed", {owner_.id_.str(), task_.shown.id.str()},
         "the conversation could not be summarised: {}", reason);
-    std::string spent = made ? spent_by({}, 0) : std::string{};
+    auto spent = spent_by({}, 0); // also by what was refused without a reply in the end
     steps::failed_compaction what;
     what.turn = task_.shown.turns + 1;
     what.made = std::move(made);

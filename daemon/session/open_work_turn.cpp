@@ -185,6 +185,9 @@ aio::awaitable<std::optional<event>> open_work::not_answered(model::failure why)
     co_await bill(why.discarded);
     if (why.too_long) {
         window_.overflowed();
+        auto spent = spent_by({}, 0);
+        if (!spent.empty())
+            co_return happened::request_failed{failed_as("budget", std::move(spent))};
         todo::ask again; // what was asked already is told anew: it has to fit no nudge
         if (compaction_needed() != context_window::need::nothing)
             co_return co_await begin_compaction(std::move(again), std::move(why));

@@ -268,3 +268,29 @@ TEST_CASE("compaction: the room for a summary of a record is not that of what it
     REQUIRE(asked.size() == 1);
     CHECK(asked[0].at("body").at("max_tokens") == 9000);
 }
+
+TEST_CASE("compaction: refusals that are paid for without a reply use up a budget, too")
+{
+    std::vector<js::value> steps{step({bash("echo one")}, counting(full))};
+    const auto refusal = step({say("no")}, ending_with("refusal", counting(5000)));
+    std::string config{"fallback = [\"claude-sonnet-5-5\"]\n"};
+    std::size_t begun = 0;
+    SUBCASE("of a summary") {
+        steps.insert(steps.end(), {refusal, refused_as(400, "not like this")});
+        config += small_window;
+        begun = 2;
+    }
+    SUBCASE("of a request that is too long for the fallback") {
+        steps.insert(steps.end(),
+            {refusal, refused_as(400, "prompt is too long: 9000 tokens > 8000 maximum")});
+        begun = 2;
+    }
+    steps.push_back(step({say("Done.")}));
+    world w{{.scenario = scenario({conversation("long haul", steps, {{"strict_append", false}})}),
+        .model_config = config}};
+    const auto task = w.submit("long haul", {{"max_tokens_total", 10'000}});
+    const auto end = w.ended(task);
+    CHECK_MESSAGE(error_of(end) == "budget", js::serialize(end));
+    CHECK(end.at("usage").at("input") == full + 5000);
+    CHECK(count_type(w, "turn.started") == begun);
+}
