@@ -40,7 +40,7 @@ open_work::open_work(session& owner, steps::opened_task what, scheduler::place p
       place_(std::move(place)),
       prompt_told_(is_told(opened_)),
       last_task_(last_task(opened_)),
-      history_(opened_.epoch, std::exchange(opened_.history, {})),
+      history_(std::move(opened_.epoch), std::exchange(opened_.history, {})),
       loop_({task_.shown.jobs_at_end, task_.max_turns, task_.shown.turns}),
       window_(window_rules(*settings_), opened_.session.context_tokens),
       commands_(owner.strand_, shared_.jobs, owner.id_),
