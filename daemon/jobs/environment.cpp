@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 
 namespace agentd::jobs {
 namespace {
@@ -40,6 +41,14 @@ aio::awaitable<> reap_orphans(aio::executor strand, children& all)
     }
 }
 
+// One text for all ways to write a path, whether it is there yet or not.
+std::string real_path(const std::string& folder)
+{
+    std::error_code failed;
+    const auto real = std::filesystem::weakly_canonical(folder, failed);
+    return failed ? folder : real.string();
+}
+
 } // namespace
 
 base::result<> become_subreaper()
@@ -56,8 +65,8 @@ environment::environment(aio::executor executor, aio::blocking_pool& blocking_wo
       spool(io, blocking, settings.spool),
       job_places(io, settings.job_caps),
       command_places(io, settings.command_caps),
-      children(mark_space(settings.spool.folder)),
-      leaves(settings.cgroup, settings.spool.folder,
+      children(mark_space(real_path(settings.spool.folder))),
+      leaves(settings.cgroup, real_path(settings.spool.folder),
           [this] { boost::asio::post(strand_, [this] { leaves_due_.ring(); }); }),
       strand_(aio::make_strand(io)),
       leaves_due_(strand_),
@@ -71,7 +80,7 @@ base::result<> environment::open()
     if (auto settled = leaves.open(); !settled)
         return settled;
     const auto ended =
-        leaves.ended_former() + end_former_commands(mark_space(settings.spool.folder));
+        leaves.ended_former() + end_former_commands(mark_space(real_path(settings.spool.folder)));
     if (ended != 0)
         log::warning(
             "jobs.leftover", {}, "killed {} processes that an earlier run left behind", ended);

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,6 +79,18 @@ bool empties_in_time(int folder)
         [[maybe_unused]] const auto n = ::pread(events.get(), &seen, 1, 0);
     }
     return true;
+}
+
+// Two daemons can mean the same group: their state folders have the same name, each in a root
+// folder of its own. The first holds it until its folder is closed.
+base::result<> claim(int folder, const std::string& name)
+{
+    if (::flock(folder, LOCK_EX | LOCK_NB) == 0)
+        return {};
+    if (errno == EWOULDBLOCK)
+        return std::unexpected(base::error{std::make_error_code(std::errc::device_or_resource_busy),
+            fmt::format("another agentd uses {}", name)});
+    return std::unexpected(base::system_error("lock " + name, errno));
 }
 
 // The daemon goes into a group of its own below `folder`, if nobody else is there: a group with
@@ -154,6 +167,8 @@ base::result<> leaves::settle(const cgroup_place& where)
     folder_ = open_folder(parent.get(), subtree_);
     if (!folder_)
         return std::unexpected(base::system_error("open " + path, errno));
+    if (auto ours = claim(folder_.get(), path); !ours)
+        return ours;
     hand_on_controllers(folder_.get());
     means_.path = path;
     if (auto born = try_birth(); !born) {
@@ -168,7 +183,7 @@ base::result<> leaves::settle(const cgroup_place& where)
     return {};
 }
 
-// Whoever lives there is left over: the state folder's lock says that no other daemon has it.
+// Whoever lives there is left over if no daemon holds the group.
 base::result<> leaves::end_former(const std::string& folder)
 {
     const auto former = open_folder(AT_FDCWD, folder);
@@ -179,6 +194,8 @@ base::result<> leaves::end_former(const std::string& folder)
     if (own && (*own + "/").find("/" + subtree_ + "/") != own->npos)
         return std::unexpected(base::error{std::make_error_code(std::errc::device_or_resource_busy),
             "agentd itself runs in a control group that an earlier run has left"});
+    if (auto ours = claim(former.get(), folder); !ours)
+        return ours;
     const auto left = processes_in(former.get()).size();
     if (is_populated(former.get())) {
         if (const int error = write_group_file(former.get(), "cgroup.kill", "1"); error != 0)

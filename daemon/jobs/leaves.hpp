@@ -24,7 +24,8 @@ namespace agentd::jobs {
 
 class leaves {
 public:
-    // `setting`: "auto", "off" or a folder. `wake` is called from any thread when tend() is due.
+    // `setting`: "auto", "off" or a folder. `state_folder`: the same text in every run. `wake`
+    // is called from any thread when tend() is due.
     leaves(std::string setting, std::string_view state_folder, std::function<void()> wake);
 
     // Finds the place, ends what a former run left there, makes the subtree. Only a configured
@@ -65,7 +66,7 @@ private:
     const std::function<void()> wake_;
     supervision means_;
     std::size_t ended_former_ = 0;
-    base::unique_fd folder_; // of our group; none: no leaves
+    base::unique_fd folder_; // of our group, locked; none: no leaves
 
     std::atomic<std::uint64_t> number_ = 0;
 

@@ -3,10 +3,13 @@
 #include "tests/daemon/jobs/rig.hpp"
 #include "tests/daemon/jobs/scratch_group.hpp"
 
+#include <boost/asio/io_context.hpp>
+
 #include <doctest/doctest.h>
 
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +21,27 @@ using testing::enter;
 using testing::plant_in;
 using testing::scratch_group;
 
+namespace {
+
+// Somebody in a leaf who does not go by himself.
+pid_t plant(const jobs::leaves& all, const jobs::leaf& leaf)
+{
+    const pid_t child = testing::plant_in(all.means().path + "/" + leaf.name(), testing::marker());
+    pollfd none{};
+    while (!leaf.populated())
+        ::poll(&none, 0, 1);
+    return child;
+}
+
+bool was_killed(pid_t child)
+{
+    int status = 0;
+    return ::waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+        WTERMSIG(status) == SIGKILL;
+}
+
+} // namespace
+
 TEST_CASE("leaves: what a former run left in its subtree is ended at the next start")
 {
     const scratch_group group;
@@ -26,18 +50,15 @@ TEST_CASE("leaves: what a former run left in its subtree is ended at the next st
     const auto mark = testing::marker();
     std::string path;
     {
-        jobs::leaves before{group.path(), "/some/state", {}};
-        REQUIRE(before.open());
-        path = before.means().path;
-        const auto leaf = before.take();
-        REQUIRE(leaf);
-        const auto inside = path + "/" + leaf->name();
+        jobs::leaves now{group.path(), "/some/state", {}};
+        path = group.path() + "/" + now.subtree();
+        const auto inside = path + "/job-1";
+        REQUIRE(::mkdir(path.c_str(), 0755) == 0);
+        REQUIRE(::mkdir(inside.c_str(), 0755) == 0);
         const pid_t child = plant_in(inside, mark);
         pollfd none{};
-        while (!jobs::is_populated(leaf->fd()) || testing::processes_with(mark) == 0)
+        while (testing::processes_with(mark) == 0)
             ::poll(&none, 0, 1);
-        // It is never closed: the daemon was killed.
-        jobs::leaves now{group.path(), "/some/state", {}};
         REQUIRE(now.open());
         CHECK(now.ended_former() == 1);
         CHECK(now.means().path == path);
@@ -53,6 +74,55 @@ TEST_CASE("leaves: what a former run left in its subtree is ended at the next st
     CHECK(other.means().path != path);
     CHECK(other.ended_former() == 0);
     other.close();
+}
+
+TEST_CASE("leaves: a subtree that another daemon holds is left alone")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    jobs::leaves first{group.path(), "/some/state", {}};
+    REQUIRE(first.open());
+    {
+        const auto leaf = first.take();
+        REQUIRE(leaf);
+        const pid_t child = plant(first, *leaf);
+        jobs::leaves second{group.path(), "/some/state", {}};
+        const auto opened = second.open();
+        REQUIRE_FALSE(opened);
+        CHECK(opened.error().text.ends_with("another agentd uses " + first.means().path));
+        second.close();
+        CHECK(leaf->populated());
+        CHECK(leaf->kill());
+        CHECK(was_killed(child));
+    }
+    first.close();
+    jobs::leaves next{group.path(), "/some/state", {}};
+    CHECK(next.open());
+    next.close();
+}
+
+TEST_CASE("leaves: the same state folder has the same subtree, however it is written")
+{
+    const testing::temp_folder folder;
+    const auto real = folder.path() + "/state";
+    const auto link = folder.path() + "/link";
+    REQUIRE(::mkdir(real.c_str(), 0755) == 0);
+    REQUIRE(::symlink("state", link.c_str()) == 0);
+    boost::asio::io_context io;
+    aio::blocking_pool blocking{1};
+    const auto subtree_of = [&io, &blocking](const std::string& path) {
+        jobs::options with;
+        with.spool.folder = path;
+        const jobs::environment one{io.get_executor(), blocking, with};
+        return one.leaves.subtree();
+    };
+    const auto usual = subtree_of(real + "/jobs");
+    CHECK(subtree_of(link + "/jobs") == usual);
+    CHECK(subtree_of(real + "//jobs") == usual);
+    CHECK(subtree_of(real + "/other") != usual);
+    REQUIRE(::mkdir((real + "/jobs").c_str(), 0755) == 0);
+    CHECK(subtree_of(real + "/jobs") == usual); // the second start
 }
 
 TEST_CASE("leaves: agentd that runs inside of a former leaf does not kill itself")
@@ -78,27 +148,6 @@ TEST_CASE("leaves: agentd that runs inside of a former leaf does not kill itself
     leaf.reset();
     before.close();
 }
-
-namespace {
-
-// Somebody in a leaf who does not go by himself.
-pid_t plant(const jobs::leaves& all, const jobs::leaf& leaf)
-{
-    const pid_t child = testing::plant_in(all.means().path + "/" + leaf.name(), testing::marker());
-    pollfd none{};
-    while (!leaf.populated())
-        ::poll(&none, 0, 1);
-    return child;
-}
-
-bool was_killed(pid_t child)
-{
-    int status = 0;
-    return ::waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
-        WTERMSIG(status) == SIGKILL;
-}
-
-} // namespace
 
 TEST_CASE("leaves: who is left in a used leaf is killed again, and it goes")
 {
