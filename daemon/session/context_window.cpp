@@ -3,6 +3,7 @@
 #include "base/limits.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace agentd::session {
 namespace {
@@ -44,14 +45,15 @@ bool context_window::is_last_try() const
     return failures_ + 1 >= limits::compaction_failures;
 }
 
-context_window::need context_window::look(std::size_t fresh, std::size_t all) const
+context_window::need context_window::look(
+    std::size_t fresh, std::size_t all, std::size_t untold) const
 {
     if (rules_.compact_at <= 0 || gave_up())
         return need::nothing;
     if (overflowed_)
         return need::digest;
     const auto now = filled(fresh, all);
-    if (now < limit())
+    if (now + tokens_of(untold) < limit())
         return need::nothing;
     // After a refusal, or a call of tools where a text was wanted, the other form is tried.
     const bool fits = now + 2 * limits::summary_tokens <= rules_.tokens;
@@ -91,6 +93,13 @@ void context_window::replied(const model::usage& used, model::stop_reason stop)
     unproven_ = false;
     // Too long again at once: what was done was of no use.
     failures_ = overflowed_ || known_ >= limit() ? failures_ + 1 : 0;
+}
+
+void context_window::overflowed()
+{
+    overflowed_ = true;
+    if (std::exchange(unproven_, false)) // too long again at once, as in replied
+        ++failures_;
 }
 
 void context_window::compacted()

@@ -26,8 +26,9 @@ public:
         summary, // the conversation still fits, with the wish for a summary behind it
         digest,  // it does not: the summary has to be made from an extract of it
     };
-    // `fresh`: bytes that came since the last reply; `all`: bytes of everything there is.
-    [[nodiscard]] need look(std::size_t fresh, std::size_t all) const;
+    // `fresh`: bytes that came since the last reply; `all`: bytes of everything there is;
+    // `untold`: bytes that the request will have besides, but no summary has to tell of.
+    [[nodiscard]] need look(std::size_t fresh, std::size_t all, std::size_t untold = 0) const;
     // Tokens of the conversation with what came since.
     [[nodiscard]] std::int64_t filled(std::size_t fresh, std::size_t all) const;
     // Tokens that a summary of the conversation may have / one of a record, in a request of so
@@ -41,7 +42,7 @@ public:
 
     // A complete reply to the conversation, or the server's word that it is too long.
     void replied(const model::usage& used, model::stop_reason stop);
-    void overflowed() { overflowed_ = true; }
+    void overflowed();
     // The conversation has begun anew / the attempt came to nothing.
     void compacted();
     void failed() { ++failures_; }

@@ -84,6 +84,12 @@ private:
         std::optional<model::failure> refused; // the server's word that it is needed
     };
     [[nodiscard]] context_window::need compaction_needed() const;
+    // False: the task's prompt, which no summary shortens, is all there is, or leaves no room.
+    [[nodiscard]] bool can_be_summarised() const;
+    // Bytes of the prompt, until it has been told.
+    [[nodiscard]] std::size_t untold() const;
+    // A new epoch with so many bytes of messages has room to go on.
+    [[nodiscard]] bool has_room_for(std::size_t messages) const;
     aio::awaitable<std::optional<event>> begin_compaction(
         todo::ask then, std::optional<model::failure> refused);
     [[nodiscard]] model::request compaction_request(const compacting& how) const;

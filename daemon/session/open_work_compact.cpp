@@ -62,9 +62,8 @@ bool open_work::is_window_guessed() const
     if (window_asked_ || settings_->compact_at <= 0 || settings_->context_window > 0)
         return false;
     // Below half of the guess hardly any window is too full.
-    const auto untold = prompt_told_ ? 0 : task_.shown.prompt.size();
-    const auto now = window_.filled(history_.pending().size() + untold, history_.size() + untold);
-    return now > limits::context_window / 2;
+    const auto pending = history_.pending().size() + untold();
+    return window_.filled(pending, history_.size() + untold()) > limits::context_window / 2;
 }
 
 aio::awaitable<> open_work::ask_for_window(std::uint64_t step, std::string model)
@@ -93,10 +92,32 @@ aio::awaitable<std::optional<event>> open_work::window_told(std::optional<std::i
 
 need open_work::compaction_needed() const
 {
-    if (!history_.has_reply())
-        return need::nothing; // there is nothing to be summarised
-    const auto prompt = prompt_told_ ? 0 : task_.shown.prompt.size();
-    return window_.look(history_.pending().size() + prompt, history_.size() + prompt);
+    const auto needed = window_.look(history_.pending().size(), history_.size(), untold());
+    return needed != need::nothing && can_be_summarised() ? needed : need::nothing;
+}
+
+bool open_work::can_be_summarised() const
+{
+    const auto& prompt = task_.shown.prompt;
+    if (!has_room_for(prompt.size()))
+        return false;
+    if (history_.has_reply())
+        return true;
+    // A summary that nobody has answered yet, or what an earlier task was about.
+    const std::string own[] = {proto::messages::text_block(prompt)};
+    const auto told = prompt_told_ ? proto::messages::content_of(own).size() : 0;
+    return history_.pending_without_background().size() > told;
+}
+
+std::size_t open_work::untold() const
+{
+    return prompt_told_ ? 0 : task_.shown.prompt.size();
+}
+
+bool open_work::has_room_for(std::size_t messages) const
+{
+    const auto& epoch = history_.epoch();
+    return window_.has_room_for(epoch.system.size() + epoch.tools.size() + messages);
 }
 
 aio::awaitable<std::optional<event>> open_work::begin_compaction(
@@ -187,8 +208,7 @@ std::string open_work::problem_of(const model::reply& summary, const std::string
         return "the reply holds no text";
     if (is_cut(summary) && !window_.is_last_try()) // what is open stands at its end
         return "the summary was cut";
-    const auto around = history_.epoch().system.size() + history_.epoch().tools.size();
-    if (!window_.has_room_for(around + first.size()))
+    if (!has_room_for(first.size() + untold()))
         return "with the summary the conversation would be too long again";
     return {};
 }

@@ -294,3 +294,52 @@ TEST_CASE("compaction: refusals that are paid for without a reply use up a budge
     CHECK(end.at("usage").at("input") == full + 5000);
     CHECK(count_type(w, "turn.started") == begun);
 }
+
+TEST_CASE("compaction: a first prompt that is too long does not end the session's later tasks")
+{
+    const auto refusal = refused_as(400, "prompt is too long: 208310 tokens > 200000 maximum");
+    const js::object free{{"strict_append", false}};
+    world w{{.scenario = scenario(
+                 {conversation("SUMMARY", {step({say("Done.")}, expects({"second haul"}))}),
+                     conversation(record, {step({say("SUMMARY of it")}, expects({"first haul"}))}),
+                     conversation("first haul", {refusal, refusal}, free)})}};
+    const auto first = w.submit("first haul");
+    CHECK(error_of(w.ended(first)) == "model_error");
+    const auto second = w.submit("second haul", {{"session_id", session_of(w, first)}});
+    CHECK_MESSAGE(w.ended(second).at("result") == "Done.", js::serialize(w.ended(second)));
+    CHECK(epoch_of(w, second) == 2);
+}
+
+TEST_CASE("compaction: a prompt that no summary makes room for fails alone, and is paid for once")
+{
+    const auto refusal = refused_as(400, "prompt is too long: 9000 tokens > 8000 maximum");
+    const js::object free{{"strict_append", false}};
+    world w{
+        {.scenario = scenario({conversation(
+                                   "SUMMARY", {step({say("Done.")}, expects({"third haul"}))}),
+             conversation(record, {step({say("SUMMARY of it")}, expects({"bytes left out"}))}),
+             conversation("first haul", {step({say("Begun.")}, counting(full)), refusal}, free)}),
+            .model_config = small_window}};
+    const auto first = w.submit("first haul");
+    CHECK(w.ended(first).at("result") == "Begun.");
+    const auto session = session_of(w, first);
+    const auto second = w.submit("second " + std::string(40'000, 'x'), {{"session_id", session}});
+    CHECK(error_of(w.ended(second)) == "model_error");
+    CHECK(w.requests().size() == 2);
+    const auto third = w.submit("third haul", {{"session_id", session}});
+    CHECK_MESSAGE(w.ended(third).at("result") == "Done.", js::serialize(w.ended(third)));
+    CHECK(epoch_of(w, third) == 2);
+}
+
+TEST_CASE("compaction: a new epoch that is refused as too long each time is given up")
+{
+    const auto refusal = refused_as(400, "prompt is too long: 9000 tokens > 8000 maximum");
+    const js::object again{{"then", "repeat_last"}, {"strict_append", false}};
+    world w{{.scenario = scenario({conversation(record, {step({say("SUMMARY of it")})}, again),
+                 conversation("SUMMARY", {refusal}, again),
+                 conversation("long haul", {step({bash("echo one")}), refusal})})}};
+    const auto end = w.ended(w.submit("long haul"));
+    CHECK(error_of(end) == "model_error");
+    CHECK(count_type(w, "session.compacted") == 3);
+    CHECK(w.requests().size() == 8); // bounded
+}

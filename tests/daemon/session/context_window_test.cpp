@@ -127,6 +127,27 @@ TEST_CASE("context_window: a compaction counts as failed until a reply is short 
     CHECK(plain.failures() == 1);
 }
 
+TEST_CASE("context_window: what is yet to be told fills it, but is no part of what is summarised")
+{
+    CHECK(at(100'000).look(0, 0, 600'000) == need::summary);
+    CHECK(at(100'000).look(600'000, 0) == need::digest);
+    CHECK(at(100'000).look(0, 0, 180'000) == need::nothing);
+}
+
+TEST_CASE("context_window: a new beginning that is refused as too long has come to nothing")
+{
+    auto w = at(180'000);
+    for (int i = 0; i < 3; ++i) {
+        CHECK(w.look(0, 0) != need::nothing);
+        w.compacted();
+        w.overflowed();
+    }
+    CHECK(w.gave_up());
+    auto first = at(180'000);
+    first.overflowed();
+    CHECK(first.failures() == 0);
+}
+
 TEST_CASE("context_window: a server's word on its size counts from then on")
 {
     auto w = at(180'000);
