@@ -81,7 +81,7 @@ struct outcome {
     excerpt output;              // of a job enough for a notification, of a foreground
                                  // command enough for a tool's result
     std::size_t leftovers = 0;   // processes that the shell left behind and that were stopped
-    std::size_t unstoppable = 0; // that could not be signalled (another user's) and live on
+    std::size_t unstoppable = 0; // that live on: another user's, or KILL does not end them
 
     [[nodiscard]] bool leftovers_killed() const { return leftovers != 0; }
 };

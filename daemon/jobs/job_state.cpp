@@ -98,8 +98,10 @@ job_state::step job_state::while_killing(time_point now)
         return step::look;
     if (gone())
         return step::finish;
-    if (now >= give_up_at_)
+    if (now >= give_up_at_) {
+        gave_up_ = true;
         return step::give_up;
+    }
     if (now < kill_at_)
         return wait_until(kill_at_);
     kill_at_ = now + limits::kill_round;

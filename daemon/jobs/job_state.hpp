@@ -56,6 +56,8 @@ public:
     [[nodiscard]] bool over_cpu() const { return over_cpu_; }
     // When it was over: the shell's exit, or with `keep` that of its tree.
     [[nodiscard]] time_point ended_at() const { return ended_at_; }
+    // Whether it ended although something lives on.
+    [[nodiscard]] bool gave_up() const { return gave_up_; }
     // How many the shell had left behind when it exited by itself and they were stopped.
     [[nodiscard]] std::size_t leftovers() const { return leftovers_; }
 
@@ -81,6 +83,7 @@ private:
     bool aborted_ = false;
     bool cpu_used_up_ = false;
     bool over_cpu_ = false;
+    bool gave_up_ = false;
     time_point deadline_; // of the timeout
     time_point grace_end_;
     time_point kill_at_{}; // the next KILL

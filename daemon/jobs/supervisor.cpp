@@ -236,11 +236,15 @@ void supervisor::collect(const job_state& state, const tree& processes, outcome&
     into.by = state.by();
     into.leftovers = state.leftovers();
     into.unstoppable = processes.unstoppable();
-    const auto shell_id = shell_->id();
     auto status = shell_->look();
-    if (!status) { // given up: not even KILL has ended it
-        into.unstoppable += processes.living() + 1;
-        log::warning("job.unstoppable", {}, "process {} does not end", shell_id.pid);
+    if (state.gave_up()) { // not even KILL has ended them
+        const auto left = processes.living() + (status ? 0U : 1U);
+        into.unstoppable += left;
+        into.leftovers -= std::min(into.leftovers, processes.living());
+        log::warning("job.unstoppable", {},
+            "{} processes of the command with the shell {} do not end", left, shell_->id().pid);
+    }
+    if (!status) {
         shell_->abandon();
         return;
     }

@@ -32,7 +32,7 @@ std::string notes(const jobs::outcome& end)
     if (end.unstoppable != 0)
         add_line(lines,
             fmt::format(
-                "[{} of its processes, another user's, could not be stopped]", end.unstoppable));
+                "[{} of its processes could not be stopped and may live on]", end.unstoppable));
     if (end.oom)
         add_line(lines, "[out of memory]");
     return lines;

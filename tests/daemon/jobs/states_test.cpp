@@ -138,7 +138,9 @@ TEST_CASE("job_state: an abort kills at once and gives up on what does not die")
     CHECK(state.next(start) == step::wait);
     CHECK(state.next(start + limits::kill_patience) == step::look);
     state.saw(0); // but the shell has not exited
+    CHECK_FALSE(state.gave_up());
     CHECK(state.next(start + limits::kill_patience) == step::give_up);
+    CHECK(state.gave_up());
 }
 
 TEST_CASE("job_state: kept leftovers are waited for, to the timeout")
