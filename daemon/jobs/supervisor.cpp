@@ -172,7 +172,7 @@ void supervisor::watch_cpu(job_state& state)
         return;
     }
     const auto processors = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
-    constexpr microseconds least = milliseconds{10};
+    constexpr microseconds least = milliseconds{100}; // nearly used up, it may wait for ever
     cpu_check_ = clock::now() + std::max(left / processors, least);
 }
 
