@@ -2,11 +2,11 @@
 
 #include "base/limits.hpp"
 #include "base/text.hpp"
+#include "session/quoted.hpp"
 
 #include <fmt/format.h>
 
 #include <csignal>
-#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -33,44 +33,6 @@ std::string first_line(const proto::api::job& job)
         describe_end(job), seconds, job.output_bytes, base::defuse_markers(command));
 }
 
-// Cuts `text` (printable) into lines; CR, VT, FF, NEL and U+2028/9 end lines, too.
-std::vector<std::string_view> lines_of(std::string_view text)
-{
-    std::vector<std::string_view> lines;
-    std::size_t start = 0;
-    std::size_t i = 0;
-    while (i < text.size()) {
-        const auto rest = text.substr(i);
-        std::size_t mark = 0;
-        if (rest.starts_with("\r\n"))
-            mark = 2;
-        else if (std::strchr("\n\r\v\f", rest.front()) != nullptr)
-            mark = 1;
-        else if (rest.starts_with("\xC2\x85"))
-            mark = 2;
-        else if (rest.starts_with("\xE2\x80\xA8") || rest.starts_with("\xE2\x80\xA9"))
-            mark = 3;
-        if (mark == 0) {
-            ++i;
-            continue;
-        }
-        lines.push_back(text.substr(start, i - start));
-        i += mark;
-        start = i;
-    }
-    if (start < text.size())
-        lines.push_back(text.substr(start));
-    return lines;
-}
-
-std::string quote(std::string_view text)
-{
-    std::string out;
-    for (const auto line : lines_of(text))
-        out.append("| ").append(line).push_back('\n');
-    return out;
-}
-
 // What is quoted of a job's output: all of it, or a quarter head and the rest tail.
 std::string preview(const ended_job& ended)
 {
@@ -81,7 +43,7 @@ std::string preview(const ended_job& ended)
         const auto all = base::printable(ended.head + ended.tail);
         const auto text = base::strip(all);
         if (base::count_chars(text) <= limits::notice_preview_chars)
-            return text.empty() ? quote("(no output)") : quote(text);
+            return text.empty() ? quoted("(no output)") : quoted(text);
     }
     // Cut as bytes first: the count of what is left out is one of bytes that were written.
     const auto& last = ended.tail.empty() ? ended.head : ended.tail;
@@ -91,9 +53,9 @@ std::string preview(const ended_job& ended)
     tail_bytes = tail_bytes.substr(tail_bytes.size() - std::min(tail_bytes.size(), tail_chars));
     const auto shown = head_bytes.size() + tail_bytes.size();
     const auto left_out = ended.job.output_bytes > shown ? ended.job.output_bytes - shown : 0;
-    return quote(base::printable(head_bytes)) +
+    return quoted(base::printable(head_bytes)) +
         fmt::format("| [{} bytes left out; check_background shows them]\n", left_out) +
-        quote(base::printable(tail_bytes));
+        quoted(base::printable(tail_bytes));
 }
 
 } // namespace

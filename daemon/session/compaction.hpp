@@ -15,7 +15,8 @@ namespace agentd::session::compaction {
 [[nodiscard]] std::string_view instruction();
 
 // A conversation too long to be sent, as one text: the first message and the newest ones,
-// long texts and results shortened, in `most_bytes` or little more. `messages` are encoded ones.
+// long texts and results shortened, each of their lines marked, in `most_bytes` or little more.
+// `messages` are encoded ones.
 [[nodiscard]] std::string digest(
     std::span<const model::bytes> messages, std::string_view pending, std::size_t most_bytes);
 

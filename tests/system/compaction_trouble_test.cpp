@@ -75,8 +75,8 @@ TEST_CASE("compaction: what the server refuses as too long is made again, with a
                      {step({say("SUMMARY of it")},
                          {{"expect",
                              {{"contains_in_order",
-                                  js::array{"user: long haul", "assistant calls bash",
-                                      "result: one", "end of the record", wish}},
+                                  js::array{"user:", "| long haul", "assistant calls bash",
+                                      "result:", "| one", "end of the record", wish}},
                                  {"not_contains", "| quick"}}}})}),
                  conversation("long haul",
                      {step({background("echo quick")}),
@@ -121,8 +121,7 @@ TEST_CASE("compaction: a reply cut by the window is kept, and continued behind a
     world w{
         {.scenario = scenario({conversation("SUMMARY",
                                    {step({say("Done.")}, expects({"Please continue."}))}),
-             conversation(
-                 record, {step({say("SUMMARY of it")}, expects({"assistant: First half"}))}),
+             conversation(record, {step({say("SUMMARY of it")}, expects({"| First half"}))}),
              conversation("long haul",
                  {step({bash("echo one")}),
                      step({say("First half")}, ending_with("model_context_window_exceeded"))})})}};
