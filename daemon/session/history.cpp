@@ -1,16 +1,42 @@
 #include "session/history.hpp"
 
+#include "proto/json/reader.hpp"
 #include "proto/messages/encode.hpp"
 #include "proto/messages/thinking.hpp"
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace agentd::session {
 namespace {
 
 namespace wire = proto::messages;
+
+// Without the calls of the server's own tools that it ends with: no text may follow them.
+// nullopt: there is none, or results for the other calls are due, which may follow.
+std::optional<std::string> without_open_server_calls(std::string_view content)
+{
+    if (content.find("_tool_use\"") == std::string_view::npos)
+        return std::nullopt;
+    const auto parsed = proto::json::parse(content);
+    if (!parsed || !wire::tool_use_ids(content).value_or(std::vector<std::string>{}).empty())
+        return std::nullopt;
+    auto kept = parsed->root().items();
+    while (!kept.empty()) {
+        const auto* type = kept.back().find_string("type");
+        if (type == nullptr || !type->ends_with("_tool_use"))
+            break;
+        kept = kept.first(kept.size() - 1);
+    }
+    if (kept.size() == parsed->root().items().size())
+        return std::nullopt;
+    std::vector<std::string> blocks;
+    for (const auto& block : kept)
+        blocks.emplace_back(block.raw());
+    return blocks.empty() ? std::string{} : wire::content_of(blocks);
+}
 
 // One array of the blocks of both; each is an encoded, non-empty array.
 std::string joined(std::string_view a, std::string_view b)
@@ -32,6 +58,7 @@ history::history(store::messages::epoch epoch, std::vector<store::messages::row>
 {
     for (auto& row : rows) {
         if (&row == &rows.back() && !row.answered && row.shown.role == "user") {
+            drop_open_server_calls();
             pending_ = std::move(row.shown.content);
             pending_seq_ = row.shown.seq;
         } else {
@@ -54,11 +81,24 @@ void history::append(std::string_view role, std::string_view content)
     if (content.size() <= 2) // "[]": a reply with nothing to keep
         return;
     const bool by_user = role == "user";
+    if (by_user)
+        drop_open_server_calls();
     if (messages_.empty() || messages_.back().by_user != by_user)
         messages_.push_back({by_user, shared(wire::message(role, content))});
     else
         messages_.back().encoded =
             shared(wire::message(role, joined(messages_.back().content(), content)));
+}
+
+void history::drop_open_server_calls()
+{
+    if (messages_.empty() || messages_.back().by_user)
+        return;
+    const auto rest = without_open_server_calls(messages_.back().content());
+    if (!rest)
+        return;
+    messages_.pop_back();
+    append("assistant", *rest);
 }
 
 model::request history::request(std::int64_t max_tokens) const
@@ -108,6 +148,7 @@ std::vector<model::bytes> history::messages() const
 
 void history::add_results(std::span<const std::string> blocks)
 {
+    drop_open_server_calls();
     pending_ = pending_.empty() ? wire::content_of(blocks) : wire::append_blocks(pending_, blocks);
 }
 

@@ -58,6 +58,8 @@ public:
     void drop_thinking();
     // Begins anew: `first` is the content of the only message, to be extended, stored as `seq`.
     void begin_epoch(store::messages::epoch next, std::string first, std::int64_t seq);
+    // A user's text is to follow: what the server itself was still doing is not gone on with.
+    void drop_open_server_calls();
     // The ids of the calls that the last reply asked for.
     [[nodiscard]] std::vector<std::string> asked_calls() const;
     // True if the last message is the assistant's: a continuation can be asked for.

@@ -128,6 +128,7 @@ aio::awaitable<std::optional<event>> open_work::begin_compaction(
     how.then = std::move(then);
     how.refused = std::move(refused);
     how.tokens_before = window_.filled(history_.pending().size(), history_.size());
+    history_.drop_open_server_calls();
     // Ends of jobs are told once: in the new epoch, with all that waits.
     const std::string wish[] = {proto::messages::text_block(compaction::instruction())};
     const auto before = history_.pending_without_background();

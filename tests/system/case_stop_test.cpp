@@ -95,9 +95,13 @@ TEST_CASE("case 49 pause_turn: the reply is echoed with nothing added, and the t
 TEST_CASE("case 49, one that never ends is continued five times")
 {
     const auto pause = says(stream_of_blocks({server_call_events()}, "pause_turn"));
-    wired w{{pause, pause, pause, pause, pause, pause, pause, pause}};
-    CHECK(state_of(w.run("go")) == "succeeded");
+    wired w{{pause, pause, pause, pause, pause, pause, ends_with("again")}};
+    const auto task = w.run("go");
+    CHECK(state_of(task) == "succeeded");
     CHECK(w.requests().size() == 6);
+    // No text may follow what the server itself has left open.
+    CHECK(state_of(w.run_after(task, "more")) == "succeeded");
+    CHECK(w.messages(6) == in_order({user({text("go"), text("more")})}));
 }
 
 TEST_CASE("case 50 empty_end_turn: one message to continue, then it is over")

@@ -82,6 +82,32 @@ TEST_CASE("history: a paused reply and what follows it are one assistant message
         R"({"role":"assistant","content":[{"type":"server_tool_use"},{"type":"text","text":"end"}]})");
 }
 
+TEST_CASE("history: no text follows a call that the server itself has not answered yet")
+{
+    const std::string paused =
+        R"([{"type":"text","text":"I look."},)"
+        R"({"type":"server_tool_use","id":"s1","name":"a","input":{}},)"
+        R"({"type":"web_search_tool_result","tool_use_id":"s1","content":[]},)"
+        R"({"type":"server_tool_use","id":"s2","name":"b","input":{}}])";
+    const std::string kept =
+        paused.substr(0, paused.find(R"(,{"type":"server_tool_use","id":"s2")"));
+    const std::string more = R"([{"type":"text","text":"more"}])";
+    history live{epoch(), {stored(1, "user", R"([{"type":"text","text":"go"}])")}};
+    live.answered(paused);
+    CHECK(live.request(1).messages.back()->find("s2") != std::string::npos); // continued as it is
+    live.add_text("more");
+    const auto read = [&paused, &more](bool answered) {
+        return history{epoch(),
+            {stored(1, "user", R"([{"type":"text","text":"go"}])"), stored(2, "assistant", paused),
+                stored(3, "user", more, answered)}};
+    };
+    for (const auto& request : {live.request(1), read(false).request(1), read(true).request(1)}) {
+        REQUIRE(request.messages.size() == 3);
+        CHECK(*request.messages[1] == R"({"role":"assistant","content":)" + kept + "]}");
+        CHECK(*request.messages[2] == R"({"role":"user","content":)" + more + "}");
+    }
+}
+
 TEST_CASE("history: after a reply with nothing to keep the user's messages are merged")
 {
     history h{epoch(), {stored(1, "user", R"([{"type":"text","text":"go"}])", false)}};
