@@ -122,6 +122,7 @@ aio::awaitable<> daemon::heed_signals()
         }
         if (stop_asked_.is_raised()) { // asked twice: at once, whatever is lost by it
             log::error("daemon.killed", {}, "asked to stop a second time: ending at once");
+            jobs_.kill_all();
             std::_Exit(1);
         }
         stop_reason_ = signal == SIGINT ? "SIGINT" : "SIGTERM";
@@ -143,6 +144,7 @@ aio::awaitable<> daemon::guard_stop()
     co_await aio::sleep_for(limits::stop_deadline);
     log::error("daemon.stuck", {}, "could not stop within {} s: ending at once",
         std::chrono::seconds{limits::stop_deadline}.count());
+    jobs_.kill_all();
     std::_Exit(1);
 }
 

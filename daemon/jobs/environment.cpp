@@ -122,6 +122,13 @@ aio::awaitable<> environment::tend_leaves()
     }
 }
 
+void environment::kill_all() const
+{
+    leaves.kill_all();
+    [[maybe_unused]] const auto ended =
+        end_former_commands(mark_space(real_path(settings.spool.folder)));
+}
+
 aio::awaitable<> environment::close()
 {
     auto stopping = stop_looking_after();

@@ -54,6 +54,9 @@ public:
     // what a former run has left and starts reaping orphans. Before the first command, before the
     // loop runs or on its one thread. Blocks shortly.
     base::result<> open();
+    // For a daemon that ends without an orderly stop: kills all processes of commands, by their
+    // leaves and by their marks. Any thread; blocks shortly.
+    void kill_all() const;
     // After the last command has ended; needed after open(). From any strand.
     aio::awaitable<> close();
 

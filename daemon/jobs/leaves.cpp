@@ -169,6 +169,7 @@ base::result<> leaves::settle(const cgroup_place& where)
         return std::unexpected(base::system_error("open " + path, errno));
     if (auto ours = claim(folder_.get(), path); !ours)
         return ours;
+    killer_.reset(::openat(folder_.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
     hand_on_controllers(folder_.get());
     means_.path = path;
     if (auto born = try_birth(); !born) {
@@ -227,12 +228,18 @@ base::result<> leaves::try_birth()
     return {};
 }
 
+void leaves::kill_all() const
+{
+    if (killer_) [[maybe_unused]]
+        const auto written = ::write(killer_.get(), "1", 1);
+}
+
 void leaves::close()
 {
     if (!folder_)
         return;
     if (is_populated(folder_.get())) { // a command was given up
-        write_group_file(folder_.get(), "cgroup.kill", "1");
+        kill_all();
         empties_in_time(folder_.get());
     }
     folder_.reset();

@@ -36,6 +36,9 @@ public:
     // shortly.
     void close();
 
+    // Kills everybody in all leaves, whatever else is going on: agentd ends at once.
+    void kill_all() const;
+
     // A leaf for one command; nullopt: there are none, or none could be made, which is logged.
     [[nodiscard]] std::optional<leaf> take();
     // The command could not be started in the leaf that it got.
@@ -67,6 +70,7 @@ private:
     supervision means_;
     std::size_t ended_former_ = 0;
     base::unique_fd folder_; // of our group, locked; none: no leaves
+    base::unique_fd killer_; // its cgroup.kill; stays open after close()
 
     std::atomic<std::uint64_t> number_ = 0;
 

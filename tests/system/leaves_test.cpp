@@ -115,6 +115,21 @@ std::string difference(const census& before, const census& after)
     return text;
 }
 
+// The namespace's first process reaps what was reparented to it when it gets round to that: it is
+// dead now, and this waits for its number. `beside`: a process that may be there.
+std::string difference_when_reaped(const census& expected, int beside = 0)
+{
+    const auto until = std::chrono::steady_clock::now() + patience();
+    for (;;) {
+        auto after = everybody();
+        std::erase_if(after, [beside](const seen& one) {
+            return one.pid == beside || one.what.find(") Z ") != one.what.npos;
+        });
+        if (difference(expected, after).empty() || std::chrono::steady_clock::now() >= until)
+            return difference(expected, after);
+    }
+}
+
 // --- what is run
 
 struct shape {
@@ -323,23 +338,46 @@ TEST_CASE("leaves: what a killed daemon leaves behind is gone when it is back")
             w.start_daemon();
             auto expected = before;
             std::erase_if(expected, [old](const seen& one) { return one.pid == old; });
-            // The namespace's first process reaps what was reparented to it when it gets round
-            // to that: it is dead now, and this waits for its number.
-            const auto until = std::chrono::steady_clock::now() + patience();
-            std::string rest;
-            do {
-                auto after = everybody();
-                std::erase_if(after, [&w](const seen& one) { return one.pid == w.daemon().pid(); });
-                std::erase_if(
-                    after, [](const seen& one) { return one.what.find(") Z ") != one.what.npos; });
-                rest = difference(expected, after);
-            } while (!rest.empty() && std::chrono::steady_clock::now() < until);
+            const auto rest = difference_when_reaped(expected, w.daemon().pid());
             CHECK_MESSAGE(rest.empty(), rest);
             w.ended(task);
             for (const auto& job :
                 w.json(200, "GET", "/v1/jobs?task_id=" + task).at("items").as_array())
                 CHECK(job.at("state").as_string() == "lost");
         });
+    });
+}
+
+TEST_CASE("leaves: a daemon that is asked a second time to stop leaves nobody behind")
+{
+    inside([] {
+        const auto* const text = "trap '' TERM; (env -i setsid sleep 300 &); echo up; sleep 300";
+        const auto scene =
+            scenario({repeated("stop", {step({background(text)}), step({say("Done.")})})});
+        for (const std::string means : {"off", "auto"}) {
+            CAPTURE(means);
+            world w{{.scenario = scene,
+                .config = fmt::format("[jobs]\ngrace_s = 60\ncgroup = \"{}\"\n", means)}};
+            if (!check_means(w, means))
+                continue;
+            auto expected = everybody();
+            std::erase_if(expected, [&w](const seen& one) { return one.pid == w.daemon().pid(); });
+            const auto task = w.submit("stop");
+            w.await_event("task.waiting", task);
+            const std::string id{only_job(w, task).at("id").as_string()};
+            while (w.call("GET", "/v1/jobs/" + id + "/output").body != "up\n")
+                CHECK(w.call("GET", "/v1/health").status == 200);
+            w.daemon().signal(SIGTERM);
+            const auto until = std::chrono::steady_clock::now() + patience();
+            while (w.log().find("daemon.stopping") == std::string::npos &&
+                std::chrono::steady_clock::now() < until)
+                CHECK_FALSE(w.daemon().wait(1ms));
+            CHECK(w.stop_daemon(SIGTERM) == 1);
+            const auto rest = difference_when_reaped(expected);
+            CHECK_MESSAGE(rest.empty(), rest);
+            w.start_daemon(); // removes the control groups
+            CHECK(w.stop_daemon(SIGTERM) == 0);
+        }
     });
 }
 
