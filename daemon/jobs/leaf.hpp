@@ -1,5 +1,6 @@
 // The control group of one command: born in it, whoever descends from its shell stays in it
-// without a way out but root's, and it is killed as one. Given back when it goes.
+// unless it is root's or agentd's own user's and leaves; it is killed as one. Given back when it
+// goes.
 // On the strand of the command; reads and writes small files of the kernel's (microseconds).
 #pragma once
 
