@@ -106,15 +106,21 @@ void move_aside(int folder)
         write_group_file(main.get(), "cgroup.procs", "0");
 }
 
-void hand_on_controllers(int folder)
+// The first errno; 0: what is there is handed on.
+int hand_on_controllers(int folder)
 {
+    int first = 0;
     const auto there = words_of(read_group_file(folder, "cgroup.controllers"));
     for (const std::string name : wanted_controllers)
         if (std::ranges::find(there, name) != there.end())
-            write_group_file(folder, "cgroup.subtree_control", "+" + name);
+            if (const int error = write_group_file(folder, "cgroup.subtree_control", "+" + name);
+                first == 0)
+                first = error;
+    return first;
 }
 
-std::string missing_controllers(const std::vector<std::string>& there)
+// `refused`: why they could not be handed on, if they are there.
+std::string missing_controllers(const std::vector<std::string>& there, int refused)
 {
     std::vector<std::string_view> missing;
     for (const std::string_view name : wanted_controllers)
@@ -122,6 +128,9 @@ std::string missing_controllers(const std::vector<std::string>& there)
             missing.push_back(name);
     if (missing.empty())
         return {};
+    if (refused != 0)
+        return fmt::format("not limited here: {}: {}", fmt::join(missing, ", "),
+            base::system_error("hand on the controllers", refused).text);
     return fmt::format(
         "not limited here, for want of the controller: {}", fmt::join(missing, ", "));
 }
@@ -161,7 +170,7 @@ base::result<> leaves::settle(const cgroup_place& where)
         return ended;
     if (where.own)
         move_aside(parent.get());
-    hand_on_controllers(parent.get());
+    const int refused = hand_on_controllers(parent.get());
     if (::mkdirat(parent.get(), subtree_.c_str(), 0755) != 0)
         return std::unexpected(base::system_error("make " + path, errno));
     folder_ = open_folder(parent.get(), subtree_);
@@ -179,7 +188,7 @@ base::result<> leaves::settle(const cgroup_place& where)
     }
     means_.means = "cgroup";
     means_.controllers = words_of(read_group_file(folder_.get(), "cgroup.subtree_control"));
-    means_.reason = missing_controllers(means_.controllers);
+    means_.reason = missing_controllers(means_.controllers, refused);
     tend();
     return {};
 }
