@@ -32,6 +32,8 @@ public:
 
     // Sends TERM and then CONT, so that stopped ones get it, too; or KILL. To the shell's group
     // and to all that were there at the last look. `leader_lives`: it is not reaped in any case.
+    // Who has left the leaf while others are in it is found when it is empty: he gets no TERM with
+    // them, only the KILL behind the grace.
     void terminate();
     void kill();
 
