@@ -1,5 +1,7 @@
 #include "app/process.hpp"
 
+#include <openssl/crypto.h>
+
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,6 +14,10 @@ namespace agentd::app {
 base::result<process_setup> prepare_process()
 {
     ::umask(0077);
+    // The thread that reads the certificates is not waited for at a stop (model/side_work): what
+    // it uses must not be taken apart by OpenSSL's own handler while the process ends.
+    if (::OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr) != 1)
+        return std::unexpected(base::system_error("set up OpenSSL", ENOMEM));
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return std::unexpected(base::system_error("make the process not dumpable", errno));
     struct sigaction ignore{};

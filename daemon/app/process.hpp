@@ -12,7 +12,8 @@ struct process_setup {
 };
 
 // umask 0077, not dumpable (no core, no /proc/PID/environ or mem for others of our uid),
-// SIGPIPE ignored, the soft descriptor limit raised to the hard one.
+// SIGPIPE ignored, the soft descriptor limit raised to the hard one, OpenSSL left as it is at
+// exit.
 [[nodiscard]] base::result<process_setup> prepare_process();
 
 } // namespace agentd::app

@@ -152,3 +152,19 @@ TEST_CASE("race: stopped at any moment of many tasks; all of them reach their en
     w.check_model_content();
     CHECK_MESSAGE(w.stop_daemon(SIGTERM) == 0, w.log());
 }
+
+// Reading the certificates takes longer than all else between the first submit and its request.
+TEST_CASE("race: stopped while the certificates are being read, the daemon ends in order")
+{
+    world w{{.scenario = scenario({interrupted("hello", {step({say("Fine.")})})})}};
+    std::vector<std::string> tasks;
+    for (int round = 0; round < 12; ++round) {
+        tasks.push_back(w.submit("hello " + std::to_string(round)));
+        for (int i = 0; i < round; ++i)
+            CHECK(w.call("GET", "/v1/health").status == 200);
+        REQUIRE_MESSAGE(w.stop_daemon(SIGTERM) == 0, w.log());
+        w.start_daemon();
+    }
+    for (const auto& task : tasks)
+        CHECK(state_of(w.ended(task)) == "succeeded");
+}
