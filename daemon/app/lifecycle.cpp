@@ -23,8 +23,8 @@ namespace {
 // What a reload puts in force; the rest waits for a restart.
 bool is_reloaded(std::string_view key)
 {
-    constexpr std::array<std::string_view, 4> whole{
-        "wake_window_ms", "limits.queued_tasks", "jobs.timeout_s", "workspace.roots"};
+    constexpr std::array<std::string_view, 6> whole{"wake_window_ms", "limits.queued_tasks",
+        "limits.session_budget_usd", "limits.session_tokens", "jobs.timeout_s", "workspace.roots"};
     return key.starts_with("model.") || key.starts_with("log.") ||
         std::ranges::find(whole, key) != whole.end();
 }
@@ -164,7 +164,9 @@ aio::awaitable<> daemon::reload()
     std::vector<std::string> waiting;
     std::string failure;
     if (read.all) {
-        settings_.set(session_settings(*read.all, from_));
+        auto fresh = session_settings(*read.all, from_);
+        fresh.shared = from_.config.shared; // the API lets the same people in until a restart
+        settings_.set(std::move(fresh));
         status_.set_key_problem(read.key ? std::string{} : read.key.error().text);
         waiting = waiting_keys(from_.config, *read.all);
         log::info("daemon.reloaded", {}, "configuration read again");
