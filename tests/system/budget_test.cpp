@@ -140,6 +140,10 @@ TEST_CASE("costs: a fallback by its own price, and the refusal that it stands in
     CHECK(turns[0].at("model") == "claude-sonnet-5-5");
     CHECK(usage_of(turns[0]) == "22 5 0 0");
     CHECK(cost_of(turns[0]) == doctest::Approx(2.8));
+    const auto changes = w.events("&types=model.fallback&task_id=" + task);
+    REQUIRE(changes.size() == 1);
+    CHECK(changes[0].at("to") == "claude-sonnet-5-5");
+    CHECK(changes[0].at("reason") == "refusal");
 }
 
 TEST_CASE("costs: a refusal that ends the task is paid for, and so is one without a successor")

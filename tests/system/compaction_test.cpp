@@ -77,8 +77,8 @@ TEST_CASE("compaction: the whole history stays readable, each message with its e
     // What is read again after a restart is what was sent before it.
     static_cast<void>(w.stop_daemon(SIGTERM));
     w.start_daemon();
-    CHECK(w.json(200, "GET", "/v1/sessions/" + session_of(w, task) + "/messages") ==
-        w.json(200, "GET", "/v1/sessions/" + session_of(w, task) + "/messages"));
+    const auto again = w.json(200, "GET", "/v1/sessions/" + session_of(w, task) + "/messages");
+    CHECK(again.at("items") == page.at("items"));
     w.check_model_content();
 }
 

@@ -268,7 +268,12 @@ TEST_CASE("turn: an overloaded model is asked again, the same bytes, and every r
     REQUIRE(requests.size() == 3);
     CHECK(requests[0].at("raw") == requests[1].at("raw"));
     CHECK(requests[1].at("raw") == requests[2].at("raw"));
-    CHECK(count(w.events("&task_id=" + task), "model.retry") == 2);
+    const auto retries = w.events("&types=model.retry&task_id=" + task);
+    REQUIRE(retries.size() == 2);
+    CHECK(retries[0].at("reason").as_string() == "overloaded_error");
+    CHECK(retries[0].at("delay_ms").to_number<int>() >= 375); // the first backoff and its jitter
+    CHECK(retries[0].at("delay_ms").to_number<int>() <= 500);
+    CHECK(retries[1].at("reason").as_string() == "connection_lost");
 }
 
 TEST_CASE("turn: a refusal fails the task; the next one goes on without the refused message")

@@ -155,6 +155,20 @@ TEST_CASE("case 54 s429_spend_cap: also a fallback's is final")
     CHECK(server.requests().size() == 2);
 }
 
+TEST_CASE("fallback: it is gone to after three overloads in a row, with time and attempts left")
+{
+    const auto busy = api_error(529, "overloaded_error", "retry-after-ms: 1\r\n");
+    const byte_server server{{by_model({{"claude-test", busy}, {"claude-other", fine}})}};
+    auto with = options_for(server);
+    with.fallback = {"claude-other"};
+    with.retry_attempts = 0;
+    const auto got = ask(with);
+    REQUIRE(got.outcome);
+    CHECK(got.outcome->attempts == 4);
+    REQUIRE(server.requests().size() == 4);
+    CHECK(server.requests()[3].find("claude-other") != std::string::npos);
+}
+
 TEST_CASE("case 74, the key is in no message, also where the server's page is cut in its middle")
 {
     // 200 bytes of a page are shown; the key crosses that line, in each of the places.
