@@ -262,3 +262,22 @@ TEST_CASE("budget: of tokens for a session; what is spent stays spent over a res
     CHECK(usage_of(end) == "11 4 0 0");
     w.check_model_content();
 }
+
+TEST_CASE("budget: a session's is in force from the next reload on, and it says so")
+{
+    world w{{.scenario = scenario({conversation("hello",
+                 {step({say("One.")}, using_up(50, 10)), step({say("Two.")}, using_up(60, 10))})}),
+        .config = "[limits]\nsession_tokens = 0\n"}};
+    const auto first = w.ended(w.submit("hello"));
+    CHECK(first.at("state") == "succeeded");
+    const auto file = w.folder() + "/agentd.toml";
+    auto text = read_file(file);
+    text.replace(text.find("session_tokens = 0"), 18, "session_tokens = 9");
+    write_file(file, text);
+    REQUIRE(::kill(w.daemon().pid(), SIGHUP) == 0);
+    const auto told = w.await_event("daemon.reloaded");
+    CHECK(told.at("ok") == true);
+    CHECK(told.find("needs_restart") == told.end());
+    const auto next = w.ended(w.submit("again", {{"session_id", first.at("session_id")}}));
+    CHECK(next.at("error").at("type") == "budget");
+}
