@@ -84,6 +84,7 @@ TEST_CASE("compaction: what the server refuses as too long is made again, with a
                          refusal})})}};
     const auto task = w.submit("long haul");
     w.await_model("held=gate");
+    w.await_event("job.finished"); // else the message could cut the waiting for it short
     w.json(202, "POST", "/v1/tasks/" + task + "/messages", {{"text", "be brief"}});
     w.release("gate");
     CHECK_MESSAGE(w.ended(task).at("result") == "Done.", js::serialize(w.ended(task)));
