@@ -1,9 +1,12 @@
 #include "api/listener.hpp"
 
+#include "base/limits.hpp"
+#include "jobs/run_lock.hpp"
+
 #include <fmt/format.h>
 
 #include <fcntl.h>
-#include <sys/file.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -11,6 +14,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <expected>
 #include <system_error>
 
 namespace agentd::api {
@@ -47,10 +51,10 @@ base::result<base::unique_fd> lock_beside(const std::string& path)
     base::unique_fd lock{::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
     if (!lock)
         return std::unexpected(cannot(name, errno));
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-        return std::unexpected(errno == EWOULDBLOCK
+    if (const int error = jobs::lock_file(lock.get(), limits::lock_patience); error != 0)
+        return std::unexpected(error == EWOULDBLOCK
                 ? base::error{errc::in_use, fmt::format("another daemon serves {}", path)}
-                : cannot(name, errno));
+                : cannot(name, error));
     return lock;
 }
 
@@ -59,9 +63,29 @@ base::unique_fd new_socket()
     return base::unique_fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
 }
 
+// Whether somebody listens there; an errno value as error. After a daemon was killed its children
+// have its socket until they are executed (jobs/run_lock.hpp): that is waited for.
+std::expected<bool, int> is_served(const ::sockaddr_un& address, bool held_by_the_dead)
+{
+    constexpr int tries = 100;
+    for (int i = 0; i < tries; ++i) {
+        const auto probe = new_socket();
+        if (!probe)
+            return std::unexpected(errno);
+        const bool connected = ::connect(probe.get(), generic(address), sizeof address) == 0;
+        if (!connected && errno == ECONNREFUSED) // EAGAIN: its backlog is full
+            return false;
+        if (!held_by_the_dead)
+            return true;
+        ::poll(nullptr, 0, 1);
+    }
+    return true;
+}
+
 // Removes a socket that nobody listens on. The lock is held, so no other daemon of this
 // program stands between the look and the removal.
-base::result<> clear_stale(const std::string& path, const ::sockaddr_un& address)
+base::result<> clear_stale(
+    const std::string& path, const ::sockaddr_un& address, bool held_by_the_dead)
 {
     struct ::stat found{};
     if (::lstat(path.c_str(), &found) != 0)
@@ -69,11 +93,10 @@ base::result<> clear_stale(const std::string& path, const ::sockaddr_un& address
     if (!S_ISSOCK(found.st_mode))
         return std::unexpected(base::error{
             errc::not_a_socket, fmt::format("cannot listen at {}: it is no socket", path)});
-    const auto probe = new_socket();
-    if (!probe)
-        return std::unexpected(cannot(path, errno));
-    const bool connected = ::connect(probe.get(), generic(address), sizeof address) == 0;
-    if (connected || errno != ECONNREFUSED) // EAGAIN: its backlog is full
+    const auto served = is_served(address, held_by_the_dead);
+    if (!served)
+        return std::unexpected(cannot(path, served.error()));
+    if (*served)
         return std::unexpected(
             base::error{errc::in_use, fmt::format("another process serves {}", path)});
     if (::unlink(path.c_str()) != 0)
@@ -126,8 +149,11 @@ base::result<listener> open_listener(std::string path, const listener_options& h
     auto lock = lock_beside(path);
     if (!lock)
         return std::unexpected(std::move(lock.error()));
-    if (auto clear = clear_stale(path, *address); !clear)
+    const bool by_the_dead = jobs::holder_of(lock->get()).pid != 0; // we hold it: it has ended
+    if (auto clear = clear_stale(path, *address, by_the_dead); !clear)
         return std::unexpected(std::move(clear.error()));
+    if (const int failed = jobs::sign_lock(lock->get()); failed != 0)
+        return std::unexpected(cannot(path + ".lock", failed));
     listener made{std::move(path), std::move(*lock)};
     made.socket_ = new_socket();
     if (!made.socket_)

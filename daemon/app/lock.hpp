@@ -11,8 +11,9 @@ namespace agentd::app {
 
 class file_lock {
 public:
-    // Makes and locks `path` (0600) and writes our pid into it. `what` is for the message:
-    // "state folder /x". errc::in_use with the other's pid, errc::no_access.
+    // Makes and locks `path` (0600) and signs it. `what` is for the message: "state folder /x".
+    // errc::in_use with the other's pid, at once if that lives; errc::no_access.
+    // Blocks for up to limits::lock_patience while the signer is dead (see jobs/run_lock.hpp).
     [[nodiscard]] static base::result<file_lock> take(
         const std::string& path, const std::string& what);
 

@@ -160,7 +160,9 @@ inline constexpr auto store_probe = 1s;            // while writes fail: is the 
 inline constexpr auto idempotency_kept = 24h;
 
 // --- Process
-inline constexpr auto former_death = 2000ms;     // from SIGKILL to the death of a leftover
+inline constexpr auto former_death = 2000ms;     // from SIGKILL to the death of all leftovers
+inline constexpr auto lock_patience = 5000ms;    // twice that: who cleans up holds the lock
+inline constexpr auto watcher_exit = 1000ms;     // from being told to stop; it does nothing else
 inline constexpr std::size_t former_passes = 20; // looks at all processes; more only forks can need
 inline constexpr auto store_retry = 1s;     // between tries of a session's step on a failing disk
 inline constexpr int broken_step_tries = 3; // of one that breaks a rule: waiting mends nothing

@@ -4,11 +4,17 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 using namespace agentd;
 using testing::temp_dir;
@@ -90,6 +96,39 @@ TEST_CASE("listener: a socket that nobody serves is replaced")
     const auto made = api::open_listener(path, {});
     REQUIRE(made);
     testing::http_client reaches_it{path};
+}
+
+TEST_CASE("listener: a socket that the children of a killed daemon still have is waited for")
+{
+    const temp_dir folder;
+    const std::string path = folder.path() + "/a.sock";
+    std::array<int, 2> go{};
+    REQUIRE(::pipe2(go.data(), O_CLOEXEC) == 0);
+    const ::pid_t owner = ::fork();
+    if (owner == 0) {
+        auto made = api::open_listener(path, {});
+        if (::fork() == 0) { // gives the lock back first, as a child does on its way to its exec
+            const auto socket = made->take_socket();
+            const auto after_pipe = static_cast<unsigned>(go[1]) + 1;
+            ::close_range(after_pipe, static_cast<unsigned>(socket.get()) - 1, 0);
+            char byte = 0;
+            [[maybe_unused]] const auto n = ::read(go[0], &byte, 1);
+            ::_exit(0);
+        }
+        ::raise(SIGKILL);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(owner, &status, 0) == owner);
+    REQUIRE(WIFSIGNALED(status));
+    std::jthread later{[&go] {
+        ::poll(nullptr, 0, 20);
+        CHECK(::write(go[1], "x", 1) == 1);
+    }};
+    const auto made = api::open_listener(path, {});
+    CHECK_MESSAGE(made, (made ? "" : made.error().text));
+    later.join();
+    ::close(go[0]);
+    ::close(go[1]);
 }
 
 TEST_CASE("listener: what is no socket stays where it is")

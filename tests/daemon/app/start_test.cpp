@@ -7,15 +7,23 @@
 #include "app/notify.hpp"
 #include "app/options.hpp"
 #include "app/paths.hpp"
+#include "base/limits.hpp"
 #include "tests/daemon/app/fixtures.hpp"
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <csignal>
 #include <fstream>
+#include <thread>
 
 using namespace agentd;
 using testing::fake_environment;
@@ -96,6 +104,57 @@ TEST_CASE("lock: a second daemon on the same state folder is told who has it")
     CHECK(second.error().text ==
         "the state folder " + folder + " is used by another agentd (process " +
             std::to_string(::getpid()) + ")");
+}
+
+TEST_CASE("lock: what a killed daemon's child still holds for a moment is waited for")
+{
+    const temp_folder temp;
+    // The holder has two processes: the one that signed, and one that has inherited the lock.
+    std::array<int, 2> go{};
+    REQUIRE(::pipe2(go.data(), O_CLOEXEC) == 0);
+    const pid_t signer = ::fork();
+    if (signer == 0) {
+        const auto held = app::open_state(temp.path);
+        if (::fork() == 0) {
+            char byte = 0;
+            [[maybe_unused]] const auto n = ::read(go[0], &byte, 1);
+            ::_exit(0);
+        }
+        ::raise(SIGKILL);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(signer, &status, 0) == signer);
+    REQUIRE(WIFSIGNALED(status));
+    const int file = ::open((temp.path + "/lock").c_str(), O_RDWR | O_CLOEXEC);
+    CHECK(::flock(file, LOCK_EX | LOCK_NB) != 0); // it is held
+    ::close(file);
+    std::jthread later{[&go] {
+        ::poll(nullptr, 0, 50);
+        CHECK(::write(go[1], "x", 1) == 1);
+    }};
+    const auto next = app::open_state(temp.path);
+    CHECK_MESSAGE(next, (next ? "" : next.error().text));
+    ::close(go[0]);
+    later.join();
+    ::close(go[1]);
+}
+
+TEST_CASE("lock: a living holder is refused at once; its number alone is not believed")
+{
+    const temp_folder temp;
+    const auto first = app::open_state(temp.path);
+    REQUIRE(first);
+    const auto refused_after = [&temp] {
+        const auto began = std::chrono::steady_clock::now();
+        const auto second = app::open_state(temp.path);
+        REQUIRE_FALSE(second);
+        CHECK(second.error().is(app::errc::in_use));
+        return std::chrono::steady_clock::now() - began;
+    };
+    CHECK(refused_after() < limits::lock_patience / 2);
+    // Our number, but another start: that process is dead, whoever has its number now.
+    write_file(temp.path + "/lock", std::to_string(::getpid()) + " 1\n");
+    CHECK(refused_after() >= limits::lock_patience);
 }
 
 TEST_CASE("lock: it ends with its holder, and a state folder open to others is made private")
