@@ -1,0 +1,194 @@
+#include "tests/system/observer.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+#include <tuple>
+
+namespace agentd::testing {
+namespace {
+
+constexpr const char* inside_variable = "AGENTD_TEST_INSIDE";
+
+bool has_namespaces()
+{
+    program try_it;
+    try_it.argv = {"/usr/bin/unshare", "--pid", "--fork", "--mount-proc", "true"};
+    try_it.env = {{"PATH", "/usr/bin:/bin"}};
+    try_it.stderr_file = "/dev/null";
+    return process{try_it}.wait(patience()) == 0;
+}
+
+// Runs this very case once more as the only program of a new PID namespace.
+void run_again_inside()
+{
+    program again;
+    again.argv = {"/usr/bin/unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
+        "\"$@\"; exit $?", "sh", std::filesystem::read_symlink("/proc/self/exe").string(),
+        std::string{"--test-case="} + doctest::getContextOptions()->currentTest->m_name};
+    again.env = {{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {inside_variable, "1"}};
+    for (const char* name :
+        {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS", "ASAN_SYMBOLIZER_PATH",
+            "AGENTD_TEST_PATIENCE", "AGENTD_TEST_THREADS", "AGENTD_TEST_TIMED"})
+        if (const char* value = std::getenv(name)) // NOLINT: tests set no environment
+            again.env.emplace(name, value);
+    process running{again};
+    const auto output = running.read_all(patience() * 4);
+    CHECK_MESSAGE(running.wait(patience()).value_or(-1) == 0, output);
+}
+
+// A cgroup2 mount that may be written to.
+bool could_have_groups()
+{
+    std::istringstream mounts{read_file("/proc/self/mountinfo")};
+    std::string line;
+    while (std::getline(mounts, line)) {
+        if (line.find(" - cgroup2 ") == line.npos)
+            continue;
+        std::istringstream words{line};
+        std::string folder;
+        for (int field = 1; field <= 5; ++field)
+            words >> folder;
+        if (::access(folder.c_str(), W_OK) == 0)
+            return ::access("/run/systemd/system", F_OK) != 0; // there they are systemd's
+    }
+    return false;
+}
+
+// Double-forked, in a session of its own, without environment, name or parent of ours.
+void check_observer()
+{
+    const auto before = everybody();
+    CHECK(before.size() >= 2); // the namespace's first process and this one
+    CHECK(before.size() < 10); // and nobody else's
+    REQUIRE(std::system("(env -i setsid sleep 300 &)") == 0); // NOLINT: a planted orphan
+    const auto with = everybody();
+    REQUIRE(with.size() == before.size() + 1);
+    const auto text = difference(before, with);
+    REQUIRE_MESSAGE(text.starts_with("new: "), text);
+    for (const auto& one : with)
+        if (!before.contains(one))
+            ::kill(one.pid, SIGKILL);
+    REQUIRE(difference_when_reaped(before).empty());
+}
+
+} // namespace
+
+void inside(const std::function<void()>& body)
+{
+    if (std::getenv(inside_variable) != nullptr) { // NOLINT: tests set no environment
+        check_observer();
+        body();
+    } else if (has_namespaces()) {
+        run_again_inside();
+    } else {
+        std::puts("SKIP: this user may not make PID namespaces");
+    }
+}
+
+bool seen::operator<(const seen& other) const
+{
+    return std::tie(pid, start) < std::tie(other.pid, other.start);
+}
+
+census everybody()
+{
+    census all;
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+        const auto name = entry.path().filename().string();
+        if (name.find_first_not_of("0123456789") != name.npos)
+            continue;
+        const auto stat = read_file("/proc/" + name + "/stat");
+        const auto name_end = stat.rfind(')');
+        if (name_end == stat.npos)
+            continue;
+        std::istringstream rest{stat.substr(name_end + 1)};
+        std::string word;
+        for (int field = 3; field <= 22; ++field)
+            rest >> word;
+        int pid = 0;
+        std::from_chars(name.data(), name.data() + name.size(), pid);
+        all.insert({pid, word, stat});
+    }
+    return all;
+}
+
+std::string difference(const census& before, const census& after)
+{
+    std::string text;
+    for (const auto& one : after)
+        if (!before.contains(one))
+            text += "new: " + one.what;
+    for (const auto& one : before)
+        if (!after.contains(one))
+            text += "gone: " + one.what;
+    return text;
+}
+
+std::string difference_when_reaped(const census& expected, int beside)
+{
+    const auto until = std::chrono::steady_clock::now() + patience();
+    for (;;) {
+        auto after = everybody();
+        std::erase_if(after, [beside](const seen& one) {
+            return one.pid == beside || one.what.find(") Z ") != one.what.npos;
+        });
+        if (difference(expected, after).empty() || std::chrono::steady_clock::now() >= until)
+            return difference(expected, after);
+    }
+}
+
+bool check_means(world& w, std::string_view asked)
+{
+    const auto info = w.json(200, "GET", "/v1/info").as_object();
+    const auto& how = info.at("supervision").as_object();
+    const auto& means = how.at("means").as_string();
+    if (asked == "off") {
+        CHECK(means == "subreaper");
+        CHECK(how.at("path").is_null());
+    } else if (means != "cgroup") {
+        const std::string reason{how.at("reason").as_string()};
+        const bool root = ::geteuid() == 0;
+        REQUIRE_MESSAGE(!(root && could_have_groups()), "no control groups: " << reason);
+        std::puts(("SKIP: no control groups: " + reason).c_str());
+        return false;
+    } else {
+        CHECK(std::filesystem::is_directory(std::string{how.at("path").as_string()}));
+    }
+    return true;
+}
+
+void with_each_means(const std::string& scenario, const std::string& config,
+    const std::function<void(world&, const census&)>& test)
+{
+    for (const std::string means : {"off", "auto"}) {
+        CAPTURE(means);
+        world w{{.scenario = scenario,
+            .config =
+                fmt::format("wake_window_ms = 10\n[jobs]\ncgroup = \"{}\"\n{}", means, config)}};
+        if (!check_means(w, means))
+            continue;
+        const auto before = everybody();
+        test(w, before);
+        const auto log = w.log();
+        CHECK(w.stop_daemon(SIGTERM) == 0);
+        if (const auto at = log.find("cgroup in /"); at != log.npos) {
+            const auto path = log.substr(at + 10, log.find_first_of(":\"", at) - at - 10);
+            CHECK_MESSAGE(!std::filesystem::exists(path), path);
+        }
+    }
+}
+
+} // namespace agentd::testing

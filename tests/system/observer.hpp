@@ -1,0 +1,44 @@
+// Who is left: an observer from outside. A case runs in a PID namespace of its own, where every
+// process there is can be listed (number and start time) before and after. It shares nothing with
+// how the daemon finds and kills: no marks, no groups, no parents, no names.
+#pragma once
+
+#include "tests/support/harness/world.hpp"
+
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace agentd::testing {
+
+// Runs `body` in a PID namespace of its own (by running this very case once more), after the
+// observer has found a planted orphan there; says SKIP where that is not allowed.
+void inside(const std::function<void()>& body);
+
+struct seen {
+    int pid;
+    std::string start; // since boot; tells two processes with the same number apart
+    std::string what;  // its line of /proc
+    bool operator<(const seen& other) const;
+};
+using census = std::set<seen>;
+
+[[nodiscard]] census everybody();
+// Who is new and who is gone; "" when nobody is.
+[[nodiscard]] std::string difference(const census& before, const census& after);
+// The namespace's first process reaps what was reparented to it when it gets round to that: it is
+// dead now, and this waits for its number. `beside`: a process that may be there.
+[[nodiscard]] std::string difference_when_reaped(const census& expected, int beside = 0);
+
+// --- with control groups and without
+
+// Checks that the daemon uses the means that jobs.cgroup = `asked` wants. False: there are no
+// control groups here, and that half is skipped; root with a cgroup2 mount to write to may not.
+bool check_means(world& w, std::string_view asked);
+// Runs `test` in a daemon with each of the means; its control groups are gone at the end.
+// `config` is TOML of [jobs].
+void with_each_means(const std::string& scenario, const std::string& config,
+    const std::function<void(world&, const census&)>& test);
+
+} // namespace agentd::testing
