@@ -1,6 +1,7 @@
 #include "store/event_log.hpp"
 
 #include "store/events.hpp"
+#include "store/fail_point.hpp"
 
 #include <sqlite3.h>
 
@@ -32,14 +33,16 @@ stored load(sqlite_connection& db)
         static_cast<base::event_seq>(row.integer(2))};
 }
 
-void save(sqlite_connection& db, const stored& what)
+void save(sqlite_connection& db, step name, const stored& what)
 {
     db.set_synced(true);
+    fail_point(name, moment::before);
     db.prepare("UPDATE meta SET boot_id = ?, seq_floor = ?, seq_reserved = ?")
         .bind(what.boot_id)
         .bind(what.floor)
         .bind(what.reserved)
         .run();
+    fail_point(name, moment::after);
 }
 
 } // namespace
@@ -77,7 +80,7 @@ void event_log::make_room(sqlite_connection& db)
     if (next_ + events_per_commit <= reserved_)
         return;
     const auto more = next_ + reserve_step;
-    save(db, {boot_id_, next_, more});
+    save(db, step::reserve_seq, {boot_id_, next_, more});
     reserved_ = more;
 }
 
@@ -91,7 +94,7 @@ committed_events event_log::take()
 void event_log::close(sqlite_connection& db)
 {
     if (reserved_ != 0) // else it was never marked
-        save(db, {"", next_, 0});
+        save(db, step::close, {"", next_, 0});
 }
 
 } // namespace agentd::store

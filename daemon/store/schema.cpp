@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
+#include "store/fail_point.hpp"
 #include "store/schema_v1.hpp"
 #include "store/schema_v2.hpp"
 
@@ -86,7 +87,9 @@ base::result<> migrate(sqlite_connection& db, const std::string& file, std::span
         db.execute(sql);
     db.execute(fmt::format("PRAGMA application_id = {}", application_id).c_str());
     db.execute(fmt::format("PRAGMA user_version = {}", steps.size()).c_str());
+    fail_point(agentd::store::step::migrate, moment::before);
     db.execute("COMMIT");
+    fail_point(agentd::store::step::migrate, moment::after);
     return {};
 }
 

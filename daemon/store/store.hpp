@@ -9,6 +9,7 @@
 #include "aio/awaitable.hpp"
 #include "base/error.hpp"
 #include "proto/api/types.hpp"
+#include "store/step.hpp"
 #include "store/work.hpp"
 
 #include <functional>
@@ -38,31 +39,6 @@ enum class errc {
 AGENTD_ERROR_ENUM(agentd::store)
 
 namespace agentd::store {
-
-// Every transaction has a name: logs, fail points and tests speak of it.
-enum class step {
-    submit_task,
-    add_message,
-    request_cancel,
-    delete_session,
-    remember_key,
-    start_task,
-    begin_turn,
-    complete_reply,
-    begin_call,
-    finish_call,
-    wait_for_jobs,
-    wake_task,
-    finish_task,
-    new_epoch,
-    queue_job,
-    start_job,
-    finish_job,
-    recover,
-    daemon_event,
-    purge,
-};
-[[nodiscard]] std::string_view to_string(step);
 
 // What a commit has to survive: the machine's power (synced), or the process alone.
 enum class durability { power_loss, process_death };

@@ -1,6 +1,7 @@
 #include "store/writer.hpp"
 
 #include "base/log.hpp"
+#include "store/fail_point.hpp"
 #include "store/refusal.hpp"
 #include "store/thread.hpp"
 
@@ -33,7 +34,7 @@ writer::~writer()
 
 void writer::push(step name, durability keep, std::unique_ptr<unit_of_work> work)
 {
-    pending item{name, keep, std::move(work), std::nullopt};
+    pending item{name, keep, std::move(work), std::nullopt, false};
     if (const auto refused = queue_.push(item))
         item.work->fail(refusal_error(*refused));
 }
@@ -106,7 +107,7 @@ std::optional<base::error> writer::transact(batch& works)
         for (auto& item : works)
             run_one(item, works.size() == 1);
         if (db_->in_transaction())
-            db_->prepare("COMMIT").run();
+            commit(works);
         return std::nullopt;
     } catch (const sqlite_error& e) {
         roll_back();
@@ -114,13 +115,25 @@ std::optional<base::error> writer::transact(batch& works)
     }
 }
 
+void writer::commit(const batch& works)
+{
+    const auto pass = [&works](moment when) {
+        for (const auto& item : works)
+            if (item.kept)
+                fail_point(item.name, when);
+    };
+    pass(moment::before);
+    db_->prepare("COMMIT").run();
+    pass(moment::after);
+}
+
 void writer::run_one(pending& item, bool alone)
 {
     const auto mark = log_.mark();
     if (!alone)
         db_->prepare("SAVEPOINT work").run();
-    const bool keep = attempt(item);
-    if (!keep) {
+    item.kept = attempt(item);
+    if (!item.kept) {
         db_->prepare(alone ? "ROLLBACK" : "ROLLBACK TO work").run();
         log_.rewind(mark);
     }

@@ -41,6 +41,7 @@ private:
         durability keep{};
         std::unique_ptr<unit_of_work> work;
         std::optional<base::error> failure; // its own, not the database's
+        bool kept = false;                  // it is part of the commit
     };
     using batch = std::vector<pending>;
 
@@ -50,6 +51,7 @@ private:
     // Everything up to and with COMMIT; the error that undid all of it.
     [[nodiscard]] std::optional<base::error> transact(batch& works);
     void run_one(pending& item, bool alone);
+    void commit(const batch& works);
     // The work itself; false when it is to be rolled back.
     [[nodiscard]] bool attempt(pending& item);
     void roll_back();

@@ -36,6 +36,8 @@ private:
 // Every job of these sessions has ended, and its end was told exactly once: one entry in the
 // history, one delivery. (`sessions` have no open task, and their last one told what there was.)
 void check_told_once(world& w, const std::vector<std::string>& sessions);
+// What is wrong with that, a line for each job: empty when nothing is.
+[[nodiscard]] std::string told_wrong(world& w, const std::vector<std::string>& sessions);
 // The numbers of all events are 1, 2, 3 ...
 void check_gapless(world& w);
 // Each task has one task.started at the most and exactly one task.finished, which is its last.

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <latch>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -356,6 +357,16 @@ TEST_CASE("write: a cancelled caller still hears what was committed")
         co_await writing.join();
         CHECK(answered);
     });
+}
+
+TEST_CASE("step: each has a name of its own, and step_count counts all of them")
+{
+    std::set<std::string_view> names;
+    for (std::size_t i = 0; i < store::step_count; ++i)
+        names.insert(to_string(static_cast<store::step>(i)));
+    CHECK(names.size() == store::step_count);
+    CHECK(!names.contains("unknown"));
+    CHECK(to_string(static_cast<store::step>(store::step_count)) == "unknown");
 }
 
 } // namespace

@@ -144,14 +144,25 @@ void world::start_model(const std::string& scenario)
     ca_file_ = where.at("ca_file").as_string();
 }
 
+void world::change_daemon(const std::string& path, std::map<std::string, std::string> env)
+{
+    daemon_path_ = path;
+    how_.env = std::move(env);
+}
+
 void world::start_daemon()
+{
+    REQUIRE_MESSAGE(try_start_daemon(), "agentd does not start: " << log());
+}
+
+bool world::try_start_daemon()
 {
     const notify_socket notify{scratch_ / "notify"};
     program daemon;
     daemon.argv = how_.launcher;
-    for (const auto& word :
-        {std::string{agentd_path}, std::string{"--config"}, scratch_ / "agentd.toml",
-            std::string{"--socket"}, socket(), std::string{"--state-dir"}, state_folder()})
+    for (const auto& word : {daemon_path_.empty() ? std::string{agentd_path} : daemon_path_,
+             std::string{"--config"}, scratch_ / "agentd.toml", std::string{"--socket"}, socket(),
+             std::string{"--state-dir"}, state_folder()})
         daemon.argv.push_back(word);
     daemon.env = {{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", scratch_ / "home"},
         {"ANTHROPIC_API_KEY", std::string{canary}}, {"NOTIFY_SOCKET", scratch_ / "notify"}};
@@ -165,8 +176,7 @@ void world::start_daemon()
     daemon.stderr_file = scratch_ / "agentd.log";
     client_.reset();
     daemon_ = std::make_unique<process>(daemon);
-    REQUIRE_MESSAGE(notify.await_ready(*daemon_), "agentd does not start: " << log());
-    client_ = std::make_unique<http_client>(socket());
+    return notify.await_ready(*daemon_);
 }
 
 int world::stop_daemon(int signal)
@@ -181,6 +191,8 @@ int world::stop_daemon(int signal)
 http_reply world::call(
     std::string_view method, std::string_view target, std::string_view body, const headers& with)
 {
+    if (!client_)
+        client_ = std::make_unique<http_client>(socket());
     return client_->call(method, target, body, with);
 }
 

@@ -35,6 +35,10 @@ public:
     explicit world(world_options how);
     ~world();
 
+    // The program and its environment at the next start; an empty path: agentd itself.
+    void change_daemon(const std::string& path, std::map<std::string, std::string> env);
+    // Starts the daemon; false: it has ended before READY=1.
+    [[nodiscard]] bool try_start_daemon();
     // Starts the daemon and waits for READY=1 / stops it with `signal` and gives its exit code.
     void start_daemon();
     int stop_daemon(int signal);
@@ -89,6 +93,7 @@ private:
     boost::json::value control(std::string_view method, const std::string& target);
 
     world_options how_;
+    std::string daemon_path_;
     scratch_folder scratch_;
     std::unique_ptr<process> model_;
     std::string model_url_, ca_file_;
