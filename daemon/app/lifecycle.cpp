@@ -23,8 +23,9 @@ namespace {
 // What a reload puts in force; the rest waits for a restart.
 bool is_reloaded(std::string_view key)
 {
-    constexpr std::array<std::string_view, 6> whole{"wake_window_ms", "limits.queued_tasks",
-        "limits.session_budget_usd", "limits.session_tokens", "jobs.timeout_s", "workspace.roots"};
+    constexpr std::array<std::string_view, 8> whole{"wake_window_ms", "limits.queued_tasks",
+        "limits.session_budget_usd", "limits.session_tokens", "jobs.per_session", "jobs.per_daemon",
+        "jobs.timeout_s", "workspace.roots"};
     return key.starts_with("model.") || key.starts_with("log.") ||
         std::ranges::find(whole, key) != whole.end();
 }
@@ -167,6 +168,7 @@ aio::awaitable<> daemon::reload()
         auto fresh = session_settings(*read.all, from_);
         fresh.shared = from_.config.shared; // the API lets the same people in until a restart
         settings_.set(std::move(fresh));
+        jobs_.job_places.change(job_options(*read.all, from_).job_caps);
         status_.set_key_problem(read.key ? std::string{} : read.key.error().text);
         waiting = waiting_keys(from_.config, *read.all);
         log::info("daemon.reloaded", {}, "configuration read again");

@@ -44,6 +44,15 @@ std::vector<fair_queue::ticket> fair_queue::leave(const base::session_id& sessio
     return granted;
 }
 
+std::vector<fair_queue::ticket> fair_queue::change(caps limits)
+{
+    limits_ = limits;
+    std::vector<ticket> granted;
+    while (running_ < limits_.per_daemon && grant_next(granted)) {
+    }
+    return granted;
+}
+
 bool fair_queue::grant_next(std::vector<ticket>& granted)
 {
     const auto may = [this](const base::session_id& session) {

@@ -25,6 +25,9 @@ public:
     // Gives back a place, or leaves the queue. Gives the tickets that have a place by that.
     std::vector<ticket> leave(const base::session_id& session, ticket who);
 
+    // Other caps from now on; who runs goes on. Gives the tickets that have a place by that.
+    std::vector<ticket> change(caps limits);
+
     [[nodiscard]] std::size_t running() const { return running_; }
     [[nodiscard]] std::size_t queued() const { return queued_; }
 
@@ -36,7 +39,7 @@ private:
 
     bool grant_next(std::vector<ticket>& granted);
 
-    const caps limits_;
+    caps limits_;
     std::size_t running_ = 0;
     std::size_t queued_ = 0;
     std::unordered_map<base::session_id, lane> lanes_; // of sessions that have anything here

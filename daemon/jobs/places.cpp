@@ -17,6 +17,7 @@ std::string_view error_text(errc condition)
     case errc::queue_full: return "too many jobs are waiting";
     case errc::no_output: return "there is no output";
     case errc::io: return "the disk refused";
+    case errc::used_up: return "the session's bounds are used up";
     }
     return "unknown";
 }
@@ -50,7 +51,11 @@ struct places_state {
     void leave(const waiter& who)
     {
         waiting.erase(who.ticket);
-        for (const auto ticket : queue.leave(who.session, who.ticket)) {
+        grant(queue.leave(who.session, who.ticket));
+    }
+    void grant(const std::vector<fair_queue::ticket>& tickets)
+    {
+        for (const auto ticket : tickets) {
             auto entry = waiting.extract(ticket);
             auto next = std::move(entry.mapped());
             boost::asio::post(next->home, [next] {
@@ -148,6 +153,12 @@ aio::awaitable<base::result<place>> places::enter(base::session_id session)
     if (!entered)
         co_return std::unexpected(std::move(entered.error()));
     co_return place{state_, std::move(*entered)};
+}
+
+void places::change(caps limits)
+{
+    const auto strand = state_->strand;
+    boost::asio::post(strand, [own = state_, limits] { own->grant(own->queue.change(limits)); });
 }
 
 aio::awaitable<places::counts> places::count()

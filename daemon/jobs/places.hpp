@@ -17,6 +17,7 @@ enum class errc {
     queue_full = 1, // as many of the session wait as may
     no_output,      // the spool has nothing of that name (never written, or dropped)
     io,             // the disk refused
+    used_up,        // the session's bounds allow no more commands
 };
 
 [[nodiscard]] std::string_view error_text(errc);
@@ -70,6 +71,9 @@ public:
 
     // A place at once or a number in the queue (place::granted() tells); errc::queue_full.
     aio::awaitable<base::result<place>> enter(base::session_id session);
+
+    // Other caps from now on: who has a place keeps it, who waits gets one where there are more.
+    void change(caps limits);
 
     struct counts {
         std::size_t running = 0;

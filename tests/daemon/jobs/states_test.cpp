@@ -204,6 +204,25 @@ TEST_CASE("fair_queue: a session with many waiting does not hold up the others")
     CHECK(queue.leave(a, 3) == tickets{101});
 }
 
+TEST_CASE("fair_queue: other caps let in who waits and take nobody's place")
+{
+    const base::session_id a{"a"}, b{"b"};
+    jobs::fair_queue queue{jobs::caps{1, 2, 100}};
+    queue.enter(a, 1);
+    queue.enter(a, 2);
+    queue.enter(b, 3);
+    queue.enter(b, 4);
+    using tickets = std::vector<jobs::fair_queue::ticket>;
+    CHECK(queue.change({3, 4, 100}) == tickets{2, 4});
+    CHECK(queue.running() == 4);
+    CHECK(queue.change({1, 1, 100}).empty());
+    CHECK(queue.enter(a, 5) == jobs::fair_queue::entry::queued);
+    CHECK(queue.leave(a, 1).empty());
+    CHECK(queue.leave(b, 3).empty());
+    CHECK(queue.leave(b, 4).empty());
+    CHECK(queue.leave(a, 2) == tickets{5});
+}
+
 TEST_CASE("head_tail: keeps both ends of any stream, however it is cut")
 {
     std::string all;
