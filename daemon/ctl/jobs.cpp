@@ -7,20 +7,33 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace agentd::ctl {
 namespace {
 
 using proto::api::job;
 
+// "exit 1", "signal SEGV", "signal KILL by memory, out of memory"; "-": nothing is known.
 std::string end_of(const job& j)
 {
+    std::string text;
+    const auto add = [&text](std::string_view between, const std::string& more) {
+        text += text.empty() ? more : std::string{between} + more;
+    };
+    const char* const name = j.signal ? ::sigabbrev_np(*j.signal) : nullptr;
     if (j.exit_code)
-        return fmt::format("exit {}", *j.exit_code);
-    if (j.signal)
-        return fmt::format("signal {}", *j.signal);
-    return j.by.empty() ? std::string{"-"} : "by " + j.by;
+        add("", fmt::format("exit {}", *j.exit_code));
+    else if (j.signal)
+        add("",
+            name != nullptr ? fmt::format("signal {}", name) : fmt::format("signal {}", *j.signal));
+    if (!j.by.empty())
+        add(" ", "by " + j.by);
+    if (j.oom)
+        add(", ", "out of memory");
+    return text.empty() ? "-" : text;
 }
 
 std::vector<std::string> row_of(const job& j)
@@ -30,8 +43,11 @@ std::vector<std::string> row_of(const job& j)
         took = short_duration(*j.wall_ms);
     else if (j.started_at)
         took = short_duration((base::wall_now() - *j.started_at).count());
-    return {j.id.str(), std::string{to_string(j.state)}, j.task_id.str(), took, end_of(j),
-        short_bytes(j.output_bytes), base::one_line(j.command, limits::command_chars)};
+    const auto bytes =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(j.peak_bytes.value_or(0), 0));
+    return {j.id.str(), std::string{to_string(j.state)}, j.task_id.str(), took,
+        j.cpu_ms ? short_duration(*j.cpu_ms) : "-", j.peak_bytes ? short_bytes(bytes) : "-",
+        end_of(j), short_bytes(j.output_bytes), base::one_line(j.command, limits::command_chars)};
 }
 
 std::optional<std::uint64_t> number(std::string_view text)
@@ -154,7 +170,8 @@ done execute(context& with, jobs_verb what)
     auto listed =
         co_await each_item(with.daemon, std::move(path), std::move(q), what.limit, std::move(take));
     if (listed && !json)
-        term.table({"ID", "STATE", "TASK", "TIME", "END", "OUTPUT", "COMMAND"}, rows);
+        term.table(
+            {"ID", "STATE", "TASK", "TIME", "CPU", "MEMORY", "END", "OUTPUT", "COMMAND"}, rows);
     co_return listed;
 }
 
