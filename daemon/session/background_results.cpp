@@ -24,13 +24,28 @@ std::string signal_text(int number)
     return name != nullptr ? name : fmt::format("{}", number);
 }
 
+// What it has used, as far as that is known; of what never ran nothing.
+std::string bill_of(const proto::api::job& job)
+{
+    std::string text;
+    if (job.oom)
+        text += "; memory ran out";
+    if (job.cpu_ms)
+        text += fmt::format("; {:.1f} s of CPU time", static_cast<double>(*job.cpu_ms) / 1000.0);
+    if (job.peak_bytes)
+        text += fmt::format("; {} bytes of memory", *job.peak_bytes);
+    return text;
+}
+
 // The line that stands for the entry whatever happens to its preview.
 std::string first_line(const proto::api::job& job)
 {
     const double seconds = static_cast<double>(job.wall_ms.value_or(0)) / 1000.0;
     const auto command = base::one_line(job.command, limits::command_chars);
-    return fmt::format("[bg:{}] {} after {:.1f} s; {} bytes of output; command: {}\n", job.id.str(),
-        describe_end(job), seconds, job.output_bytes, base::defuse_markers(command));
+    const auto bill = job.state == job_state::error ? std::string{} : bill_of(job);
+    return fmt::format("[bg:{}] {} after {:.1f} s; {} bytes of output{}; command: {}\n",
+        job.id.str(), describe_end(job), seconds, job.output_bytes, bill,
+        base::defuse_markers(command));
 }
 
 // What is quoted of a job's output: all of it, or a quarter head and the rest tail.
@@ -68,7 +83,8 @@ std::string describe_end(const proto::api::job& job)
                           : fmt::format("completed: exit {}", job.exit_code.value_or(0));
     case job_state::timeout: // of the CPU time it says so
         return job.reason.empty() ? "timeout" : fmt::format("timeout: {}", job.reason);
-    case job_state::killed: return fmt::format("killed by {}", job.by);
+    case job_state::killed: // by a bound it says which
+        return fmt::format("killed by {}{}{}", job.by, job.reason.empty() ? "" : ": ", job.reason);
     case job_state::error:
         return fmt::format("error: {}", base::defuse_markers(base::one_line(job.reason, 200)));
     case job_state::lost:

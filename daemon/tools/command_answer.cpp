@@ -66,7 +66,8 @@ answer command_answer(const jobs::outcome& end, std::chrono::seconds limit)
     }
     if (!more.empty())
         add_line(text, more);
-    auto why = fmt::format("killed by {}", end.by ? to_string(*end.by) : "somebody");
+    auto why = fmt::format("killed by {}{}{}", end.by ? to_string(*end.by) : "somebody",
+        end.reason.empty() ? "" : ": ", end.reason);
     if (end.how == jobs::ended::timeout && end.reason.empty())
         why = fmt::format("Timeout ({}s)", limit.count());
     else if (end.how == jobs::ended::timeout)

@@ -13,13 +13,16 @@ std::string how_it_ended(const job_view& job)
 {
     if (job.status == "error")
         return "could not be started";
+    const auto why = job.reason.empty() ? std::string{} : ": " + job.reason;
     if (job.status == "killed")
-        return fmt::format("killed by {}", job.by.empty() ? "somebody" : job.by);
+        return fmt::format("killed by {}{}", job.by.empty() ? "somebody" : job.by, why);
+    if (job.status == "timeout")
+        return job.status + why;
     if (job.status == "completed" && job.signal)
         return fmt::format("signal {}", signal_name(*job.signal));
     if (job.status == "completed" && job.exit_code)
         return fmt::format("exit {}", *job.exit_code);
-    return job.status; // timeout, lost
+    return job.status; // lost
 }
 
 } // namespace

@@ -41,6 +41,22 @@ TEST_CASE("background_results: one entry as the design has it")
         "</background-results>");
 }
 
+TEST_CASE("background_results: what a job has used stands behind its output, if it is known")
+{
+    auto one = ended("1f3a9c02", "x\n");
+    one.job.cpu_ms = 3'149;
+    one.job.peak_bytes = 104'857'600;
+    CHECK(
+        element(one).find("] completed: exit 1 after 12.4 s; 2 bytes of output; 3.1 s of CPU time; "
+                          "104857600 bytes of memory; command: pytest -x\n") != std::string::npos);
+    one.job.peak_bytes.reset();
+    one.job.oom = true;
+    CHECK(element(one).find("; 2 bytes of output; memory ran out; 3.1 s of CPU time; command: ") !=
+        std::string::npos);
+    one.job.state = proto::api::job_state::error;
+    CHECK(element(one).find("; 2 bytes of output; command: ") != std::string::npos);
+}
+
 TEST_CASE("background_results: output cannot close the element or begin an entry")
 {
     const auto text = element(ended("aaaaaaaa",
@@ -75,6 +91,11 @@ TEST_CASE("background_results: how each end is described")
     one.job.state = proto::api::job_state::killed;
     one.job.by = "user";
     CHECK(session::describe_end(one.job) == "killed by user");
+    one.job.by = "disk";
+    one.job.reason = "wrote more than its 9 bytes of output";
+    CHECK(
+        session::describe_end(one.job) == "killed by disk: wrote more than its 9 bytes of output");
+    one.job.reason.clear();
     one.job.state = proto::api::job_state::timeout;
     CHECK(session::describe_end(one.job) == "timeout");
     one.job.reason = "used up its 1 s of CPU time";

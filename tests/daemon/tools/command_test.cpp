@@ -98,11 +98,15 @@ TEST_CASE("command_answer: what could not be started or was stopped from elsewhe
     end.how = jobs::ended::error;
     end.reason = "cannot run /bin/sh: no such file";
     CHECK(text_of(end) == "Error: cannot run /bin/sh: no such file");
+    end = {};
     end.how = jobs::ended::killed;
     end.by = jobs::stopped_by::shutdown;
     end.output.head = "x";
     CHECK(text_of(end) == "Error: killed by shutdown\nx");
     CHECK(command_answer(end, 120s).is_error);
+    end.by = jobs::stopped_by::disk;
+    end.reason = "wrote more than its 1 bytes of output";
+    CHECK(text_of(end) == "Error: killed by disk: wrote more than its 1 bytes of output\nx");
 }
 
 TEST_CASE("command_answer: all of it stays within the cap")
