@@ -79,6 +79,11 @@ struct config {
         std::chrono::seconds cpu{0};    // of one command, like the two below; 0: no bound
         std::int64_t memory_bytes = 0;
         std::int64_t processes = 0;
+        std::int64_t max_output_bytes = 0;   // all that it writes, kept or not
+        std::int64_t file_bytes = 0;         // of each file that it writes
+        std::chrono::seconds session_cpu{0}; // of all commands of a session together, like these
+        std::int64_t session_memory_bytes = 0;
+        std::int64_t session_processes = 0;
         std::vector<std::string> pass_env;
         std::int64_t output_bytes = limits::job_output_bytes;
         std::int64_t spool_bytes = limits::spool_bytes;

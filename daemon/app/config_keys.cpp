@@ -1,5 +1,6 @@
 #include "app/config_keys.hpp"
 
+#include "base/bound_limits.hpp"
 #include "model/proxy.hpp"
 #include "tools/command_environment.hpp"
 #include "tools/policy.hpp"
@@ -161,8 +162,13 @@ void visit_jobs(config& all, key_visitor& by)
     by.text(s, "leftovers", j.leftovers, leftovers);
     by.text(s, "cgroup", j.cgroup, cgroup);
     duration(by, s, "cpu_s", j.cpu, 0, longest);
-    by.integer(s, "memory_bytes", j.memory_bytes, 0, 1024 * tebibyte);
-    by.integer(s, "processes", j.processes, 0, 4 * million);
+    by.integer(s, "memory_bytes", j.memory_bytes, 0, limits::most_memory);
+    by.integer(s, "processes", j.processes, 0, limits::most_processes);
+    by.integer(s, "max_output_bytes", j.max_output_bytes, 0, limits::most_written);
+    by.integer(s, "file_bytes", j.file_bytes, 0, limits::most_written);
+    duration(by, s, "session_cpu_s", j.session_cpu, 0, 12 * longest);
+    by.integer(s, "session_memory_bytes", j.session_memory_bytes, 0, limits::most_memory);
+    by.integer(s, "session_processes", j.session_processes, 0, limits::most_processes);
     by.texts(s, "pass_env", j.pass_env, variable);
     by.integer(s, "output_bytes", j.output_bytes, 4096, tebibyte);
     by.integer(s, "spool_bytes", j.spool_bytes, 4096, 1024 * tebibyte);

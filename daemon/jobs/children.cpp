@@ -151,6 +151,13 @@ std::vector<pid_t> children::orphans(std::uint64_t mark, std::string_view variab
     }
 }
 
+std::chrono::microseconds children::cpu_of_orphans(std::uint64_t mark) const
+{
+    const std::lock_guard hold{lock_};
+    const auto entry = used_.find(mark);
+    return entry == used_.end() ? std::chrono::microseconds{0} : entry->second.cpu;
+}
+
 void children::sweep()
 {
     const std::lock_guard hold{lock_};

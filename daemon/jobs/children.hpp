@@ -54,6 +54,8 @@ public:
     // The living orphans of one command, after the dead ones have been reaped: those that carry
     // `mark`, and those that carry none but have `variable` (NAME=VALUE) in their environment.
     [[nodiscard]] std::vector<pid_t> orphans(std::uint64_t mark, std::string_view variable);
+    // CPU time of the orphans of one command that have been reaped.
+    [[nodiscard]] std::chrono::microseconds cpu_of_orphans(std::uint64_t mark) const;
     // Reaps dead orphans, and kills living ones whose command has ended: nobody waits for them.
     // After each SIGCHLD.
     void sweep();

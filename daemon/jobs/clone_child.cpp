@@ -55,6 +55,11 @@ AGENTD_UNINSTRUMENTED void set_limits(const child_orders& orders)
         now.rlim_cur = orders.cpu_seconds < now.rlim_max ? orders.cpu_seconds : now.rlim_max;
         ::syscall(SYS_prlimit64, 0, RLIMIT_CPU, &now, nullptr);
     }
+    if (orders.file_bytes != 0 && ::syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, nullptr, &now) == 0) {
+        now.rlim_max = orders.file_bytes < now.rlim_max ? orders.file_bytes : now.rlim_max;
+        now.rlim_cur = now.rlim_max;
+        ::syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, &now, nullptr);
+    }
     if (orders.sets_descriptor_limit &&
         ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &now) == 0) {
         now.rlim_cur =

@@ -27,6 +27,7 @@ struct child_orders {
     bool sets_descriptor_limit;
     std::uint64_t descriptor_limit;
     std::uint64_t cpu_seconds; // 0: no limit
+    std::uint64_t file_bytes;  // of each file written; 0: no limit
 
     // Answers. `error` is an errno value; 0: it has become what it was to become.
     child_step step = child_step::session;

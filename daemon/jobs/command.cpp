@@ -19,7 +19,9 @@ bounds tightest(const bounds& a, const bounds& b)
 {
     return {.cpu = smaller(a.cpu, b.cpu),
         .memory_bytes = smaller(a.memory_bytes, b.memory_bytes),
-        .processes = smaller(a.processes, b.processes)};
+        .processes = smaller(a.processes, b.processes),
+        .output_bytes = smaller(a.output_bytes, b.output_bytes),
+        .file_bytes = smaller(a.file_bytes, b.file_bytes)};
 }
 
 std::string_view to_string(ended how)

@@ -2,6 +2,8 @@
 // Pure data; any thread.
 #pragma once
 
+#include "base/ids.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -14,10 +16,11 @@ namespace agentd::jobs {
 
 // The most that a command may use, its whole tree together; 0: no bound.
 struct bounds {
-    // With a leaf the tree's sum is watched; without, each process alone is bounded (RLIMIT_CPU).
-    std::chrono::seconds cpu{0};
+    std::chrono::seconds cpu{0};   // what it has used is looked at again and again
     std::int64_t memory_bytes = 0; // needs the controller "memory", else it is not enforced
     std::int64_t processes = 0;    // needs the controller "pids", else it is not enforced
+    std::int64_t output_bytes = 0; // all that it may ever write, however little of it is kept
+    std::int64_t file_bytes = 0;   // the size of each file that one of its processes writes
 };
 // Of each the smaller one.
 [[nodiscard]] bounds tightest(const bounds& a, const bounds& b);
@@ -31,6 +34,7 @@ struct command {
     std::vector<std::string> env;         // NAME=VALUE, the whole environment
     std::chrono::milliseconds timeout{0}; // 0: none
     bounds most;                          // besides those of options
+    base::session_id session;             // into whose bounds it counts; empty: nobody's
 };
 
 // How a command ended; `queued`, `running` and `lost` are not this folder's to say.
@@ -65,7 +69,7 @@ struct excerpt {
 struct outcome {
     ended how = ended::completed;
     std::optional<stopped_by> by; // of killed
-    std::string reason;           // of error and of an end for want of CPU time, for people
+    std::string reason;           // of error and of an end by a bound, for people
     std::optional<int> exit_code; // of the shell; exactly one of this and signal once it ran
     std::optional<int> signal;    // that ended the shell
     bool oom = false;             // memory ran out (known with the controller "memory" alone)

@@ -65,9 +65,12 @@ environment::environment(aio::executor executor, aio::blocking_pool& blocking_wo
       spool(io, blocking, settings.spool),
       job_places(io, settings.job_caps),
       command_places(io, settings.command_caps),
+      accounts(settings.session_most.cpu),
       children(mark_space(real_path(settings.spool.folder))),
-      leaves(settings.cgroup, real_path(settings.spool.folder),
-          [this] { boost::asio::post(strand_, [this] { leaves_due_.ring(); }); }),
+      leaves(
+          settings.cgroup, real_path(settings.spool.folder),
+          [this] { boost::asio::post(strand_, [this] { leaves_due_.ring(); }); },
+          settings.session_most),
       strand_(aio::make_strand(io)),
       leaves_due_(strand_),
       looking_after_(strand_)
@@ -94,11 +97,16 @@ base::result<> environment::open()
     return {};
 }
 
-void environment::tell_unenforced() const
+bool environment::has_controller(std::string_view name) const
 {
     const auto& there = leaves.means().controllers;
-    const auto tell = [&there](std::string_view key, std::string_view controller) {
-        if (std::ranges::find(there, controller) == there.end())
+    return std::ranges::find(there, name) != there.end();
+}
+
+void environment::tell_unenforced() const
+{
+    const auto tell = [this](std::string_view key, std::string_view controller) {
+        if (!has_controller(controller))
             log::warning("jobs.unenforced", {},
                 "{} is not enforced: agentd has no control groups with the controller {}", key,
                 controller);
@@ -107,6 +115,10 @@ void environment::tell_unenforced() const
         tell("jobs.memory_bytes", "memory");
     if (settings.most.processes != 0)
         tell("jobs.processes", "pids");
+    if (settings.session_most.memory_bytes != 0)
+        tell("jobs.session_memory_bytes", "memory");
+    if (settings.session_most.processes != 0)
+        tell("jobs.session_processes", "pids");
 }
 
 aio::awaitable<> environment::tend_leaves()

@@ -11,6 +11,7 @@
 #include "jobs/children.hpp"
 #include "jobs/leaves.hpp"
 #include "jobs/places.hpp"
+#include "jobs/session_accounts.hpp"
 #include "jobs/spool.hpp"
 
 #include <chrono>
@@ -37,6 +38,7 @@ struct options {
     // The soft descriptor limit that commands get (the one agentd was started with).
     std::optional<std::uint64_t> descriptor_limit;
     bounds most;                // of every command
+    bounds session_most;        // CPU time, memory and processes of all of a session together
     std::string cgroup = "off"; // or auto, or a folder: see leaves.hpp
 };
 
@@ -54,6 +56,8 @@ public:
     // what a former run has left and starts reaping orphans. Before the first command, before the
     // loop runs or on its one thread. Blocks shortly.
     base::result<> open();
+    // Whether that controller of control groups holds commands to their bounds. After open().
+    [[nodiscard]] bool has_controller(std::string_view name) const;
     // For a daemon that ends without an orderly stop: kills all processes of commands, by their
     // leaves and by their marks. Any thread; blocks shortly.
     void kill_all() const;
@@ -66,6 +70,7 @@ public:
     jobs::spool spool;
     places job_places;     // session: enter() before making a job
     places command_places; // taken by foreground itself
+    session_accounts accounts;
     jobs::children children;
     jobs::leaves leaves;
 

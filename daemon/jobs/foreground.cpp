@@ -16,6 +16,11 @@ foreground::foreground(aio::executor strand, environment& shared, base::session_
     : strand_(std::move(strand)), shared_(shared), session_(std::move(session))
 {}
 
+bool foreground::has_controller(std::string_view name) const
+{
+    return shared_.has_controller(name);
+}
+
 aio::awaitable<outcome> foreground::run(command what)
 {
     auto entered = co_await shared_.command_places.enter(session_);
@@ -34,6 +39,7 @@ aio::awaitable<outcome> foreground::run(command what)
     capture output;
     supervisor::settings gently{.gentle_abort = true};
     supervisor process{strand_, shared_, std::move(gently)};
+    what.session = session_;
     auto end = co_await process.run(std::move(what), output);
     co_await asio::this_coro::throw_if_cancelled(throws);
     if (process.aborted())

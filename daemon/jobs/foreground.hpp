@@ -7,6 +7,8 @@
 #include "base/ids.hpp"
 #include "jobs/command.hpp"
 
+#include <string_view>
+
 namespace agentd::jobs {
 
 class environment;
@@ -21,6 +23,9 @@ public:
     // started ended::error. Cancelling stops the tree (TERM, grace, KILL); it then throws
     // operation_aborted, but only when the tree is gone, too.
     aio::awaitable<outcome> run(command what);
+
+    // environment::has_controller(): whether bounds that need it would be kept.
+    [[nodiscard]] bool has_controller(std::string_view name) const;
 
 private:
     aio::executor strand_;

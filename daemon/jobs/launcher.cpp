@@ -150,6 +150,7 @@ base::result<launched> launch(const launch_plan& plan)
         .sets_descriptor_limit = plan.descriptor_limit.has_value(),
         .descriptor_limit = plan.descriptor_limit.value_or(0),
         .cpu_seconds = static_cast<std::uint64_t>(plan.cpu_limit.value_or(0s).count()),
+        .file_bytes = plan.file_limit,
     };
     auto born = clone_child(orders, plan.cgroup_fd);
     const int cgroup_error = born.pid < 0 && plan.cgroup_fd >= 0 ? born.error : 0;

@@ -25,6 +25,7 @@ struct launch_plan {
     std::uint64_t mark = 0; // 0: none; see children.hpp
     std::optional<std::uint64_t> descriptor_limit;
     std::optional<std::chrono::seconds> cpu_limit; // of each process alone
+    std::uint64_t file_limit = 0;                  // bytes of each file; 0: none
     int cgroup_fd = -1; // the leaf it is born in, borrowed; -1: where agentd is
 };
 

@@ -36,6 +36,12 @@ std::optional<std::int64_t> number_of(std::string_view text, std::string_view ke
     return std::nullopt;
 }
 
+// How often the bound of that very group was met without a way out.
+std::int64_t shortages(int folder, const char* events)
+{
+    return number_of(read_group_file(folder, events), "oom").value_or(0);
+}
+
 void append_pids(std::string_view text, std::vector<pid_t>& to)
 {
     while (!text.empty()) {
@@ -115,7 +121,8 @@ leaf::leaf(leaf&& other) noexcept
       name_(std::move(other.name_)),
       folder_(std::move(other.folder_)),
       events_(std::move(other.events_)),
-      killer_(std::move(other.killer_))
+      killer_(std::move(other.killer_)),
+      session_shortages_(other.session_shortages_)
 {}
 
 leaf::~leaf()
@@ -167,6 +174,21 @@ void leaf::limit(const bounds& most) const
         write_group_file(fd(), "pids.max", std::to_string(most.processes));
 }
 
+void leaf::join_session()
+{
+    write_group_file(fd(), "memory.oom.group", "1");
+    session_shortages_ = shortages(fd(), "../memory.events.local");
+}
+
+group_bill::memory_of leaf::short_of() const
+{
+    if (shortages(fd(), "memory.events.local") != 0)
+        return group_bill::memory_of::command;
+    if (session_shortages_ && shortages(fd(), "../memory.events.local") != *session_shortages_)
+        return group_bill::memory_of::session;
+    return group_bill::memory_of::machine;
+}
+
 std::optional<std::chrono::microseconds> leaf::cpu() const
 {
     const auto used = number_of(read_group_file(fd(), "cpu.stat"), "usage_usec");
@@ -182,6 +204,8 @@ group_bill leaf::bill() const
     if (std::from_chars(peak.data(), peak.data() + peak.size(), bytes).ec == std::errc{})
         all.peak_bytes = bytes;
     all.oom = number_of(read_group_file(fd(), "memory.events"), "oom_kill").value_or(0) > 0;
+    if (all.oom)
+        all.short_of = short_of();
     return all;
 }
 

@@ -24,6 +24,8 @@ struct group_bill {
     std::optional<std::chrono::microseconds> cpu;
     std::optional<std::int64_t> peak_bytes; // of all together, page cache included
     bool oom = false;                       // somebody in it was killed for want of memory
+    // Whose memory that was: the bound of this group, of its session's, or the machine's.
+    enum class memory_of { machine, command, session } short_of = memory_of::machine;
 };
 
 // Whether somebody lives in a group or below it, and who; they may be gone when this is read.
@@ -64,6 +66,9 @@ public:
 
 private:
     friend class leaves;
+    // It lies in its session's group: for want of memory there it is killed as a whole.
+    void join_session();
+    [[nodiscard]] group_bill::memory_of short_of() const;
     leaf(leaves& home, std::string name, base::unique_fd folder, base::unique_fd events,
         base::unique_fd killer);
 
@@ -71,7 +76,8 @@ private:
     std::string name_;
     base::unique_fd folder_;
     base::unique_fd events_;
-    base::unique_fd killer_; // its cgroup.kill
+    base::unique_fd killer_;                        // its cgroup.kill
+    std::optional<std::int64_t> session_shortages_; // when it joined; nullopt: it has no session
 };
 
 } // namespace agentd::jobs

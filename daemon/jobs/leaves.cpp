@@ -106,6 +106,13 @@ void move_aside(int folder)
         write_group_file(main.get(), "cgroup.procs", "0");
 }
 
+// How much of a leaf's name is that of its session's group; 0: it is in none.
+std::size_t session_part(std::string_view name)
+{
+    const auto end = name.find('/');
+    return end == name.npos ? 0 : end;
+}
+
 // The first errno; 0: what is there is handed on.
 int hand_on_controllers(int folder)
 {
@@ -137,8 +144,12 @@ std::string missing_controllers(const std::vector<std::string>& there, int refus
 
 } // namespace
 
-leaves::leaves(std::string setting, std::string_view state_folder, std::function<void()> wake)
-    : setting_(std::move(setting)), subtree_(subtree_name(state_folder)), wake_(std::move(wake))
+leaves::leaves(
+    std::string setting, std::string_view state_folder, std::function<void()> wake, bounds together)
+    : setting_(std::move(setting)),
+      subtree_(subtree_name(state_folder)),
+      wake_(std::move(wake)),
+      together_(together)
 {}
 
 base::result<> leaves::open()
@@ -257,11 +268,12 @@ void leaves::close()
             base::system_error("remove the control group " + means_.path, error).text);
 }
 
-std::optional<leaf> leaves::take()
+std::optional<leaf> leaves::take(const base::session_id& session)
 {
     if (!folder_)
         return std::nullopt;
-    auto taken = try_take();
+    const bool bounded = together_.memory_bytes != 0 || together_.processes != 0;
+    auto taken = bounded && !session.empty() ? try_take_in(session) : try_take();
     if (taken)
         return std::optional<leaf>{std::move(*taken)};
     tell_failing(taken.error());
@@ -288,6 +300,11 @@ base::result<leaf> leaves::try_take()
         wake_();
     if (!made_ahead && ::mkdirat(folder_.get(), name.c_str(), 0755) != 0)
         return std::unexpected(base::system_error("make a control group", errno));
+    return open_leaf(std::move(name));
+}
+
+base::result<leaf> leaves::open_leaf(std::string name)
+{
     auto folder = open_folder(folder_.get(), name);
     base::unique_fd events;
     base::unique_fd killer;
@@ -333,7 +350,8 @@ void leaves::give_back(std::string name)
     {
         const std::lock_guard hold{lock_};
         used_.push_back(std::move(name));
-        wake = used_.size() % used_batch == 0 && !std::exchange(waking_, true);
+        const bool soon = used_.size() % used_batch == 0 || session_part(used_.back()) != 0;
+        wake = soon && !std::exchange(waking_, true);
     }
     if (wake && wake_)
         wake_();
@@ -354,6 +372,8 @@ void leaves::tend()
         const int error = remove_group(folder_.get(), name);
         if (error == EBUSY)
             write_group_file(folder_.get(), (name + "/cgroup.kill").c_str(), "1");
+        else if (const auto end = session_part(name); end != 0) // refused while it has others
+            ::unlinkat(folder_.get(), name.substr(0, end).c_str(), AT_REMOVEDIR);
         return error == 0;
     });
     std::vector<std::string> made;

@@ -1,12 +1,14 @@
 // The control groups of commands (leaves): agentd's subtree of cgroup2, named after the state
 // folder so that the next start finds what a killed daemon left, a few leaves made ahead, and
-// the removal of used ones off the path of commands.
+// the removal of used ones off the path of commands. Where sessions are bounded, each has a group
+// of its own above its leaves, as long as it has any.
 // open() and close() frame everything else; take() and what a leaf does when it goes: any
 // thread; tend() on a thread that may block.
 #pragma once
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/ids.hpp"
 #include "base/unique_fd.hpp"
 #include "jobs/cgroup_place.hpp"
 #include "jobs/leaf.hpp"
@@ -25,8 +27,10 @@ namespace agentd::jobs {
 class leaves {
 public:
     // `setting`: "auto", "off" or a folder. `state_folder`: the same text in every run. `wake`
-    // is called from any thread when tend() is due.
-    leaves(std::string setting, std::string_view state_folder, std::function<void()> wake);
+    // is called from any thread when tend() is due. `together`: what all commands of a session
+    // may use of memory and processes.
+    leaves(std::string setting, std::string_view state_folder, std::function<void()> wake,
+        bounds together = {});
 
     // Finds the place, ends what a former run left there, makes the subtree. Only a configured
     // folder that cannot be used is an error; else means() says why there are no leaves.
@@ -39,8 +43,9 @@ public:
     // Kills everybody in all leaves, whatever else is going on: agentd ends at once.
     void kill_all() const;
 
-    // A leaf for one command; nullopt: there are none, or none could be made, which is logged.
-    [[nodiscard]] std::optional<leaf> take();
+    // A leaf for one command of that session (empty: of none); nullopt: there are none, or none
+    // could be made, which is logged.
+    [[nodiscard]] std::optional<leaf> take(const base::session_id& session = {});
     // The command could not be started in the leaf that it got.
     void refused(int error);
 
@@ -61,12 +66,17 @@ private:
     base::result<> end_former(const std::string& folder);
     base::result<> try_birth();
     base::result<leaf> try_take();
+    [[nodiscard]] bool has(std::string_view controller) const;
+    base::result<leaf> try_take_in(const base::session_id& session);
+    base::result<base::unique_fd> session_group(const std::string& name);
+    base::result<leaf> open_leaf(std::string name);
     [[nodiscard]] std::string next_name();
     void tell_failing(const base::error& why);
 
     const std::string setting_;
     const std::string subtree_; // the name of our group
     const std::function<void()> wake_;
+    const bounds together_;
     supervision means_;
     std::size_t ended_former_ = 0;
     base::unique_fd folder_; // of our group, locked; none: no leaves

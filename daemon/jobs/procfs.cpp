@@ -1,6 +1,7 @@
 #include "jobs/procfs.hpp"
 
 #include "base/unique_fd.hpp"
+#include "jobs/cgroup_place.hpp"
 #include "jobs/children.hpp"
 
 #include <fmt/format.h>
@@ -125,6 +126,26 @@ std::int64_t start_of(pid_t pid)
     for (int i = 0; i < blanks_before && at != text.npos; ++i)
         at = text.find(' ', at + 1);
     return at == text.npos ? 0 : leading_number<std::int64_t>(std::string_view{text}.substr(at));
+}
+
+std::chrono::microseconds cpu_of(pid_t pid, pid_t parent)
+{
+    // Fields 14 to 17: utime stime cutime cstime. The 2nd is "(NAME)", the 4th the parent.
+    constexpr std::size_t parent_word = 1;
+    constexpr std::size_t first_word = 11;
+    constexpr std::size_t times = 4;
+    const auto text = read_file(fmt::format("/proc/{}/stat", pid));
+    const auto name_end = text.rfind(')');
+    if (name_end == text.npos)
+        return {};
+    const auto words = words_of(std::string_view{text}.substr(name_end + 1));
+    if (words.size() < first_word + times || leading_number<pid_t>(words[parent_word]) != parent)
+        return {};
+    std::int64_t ticks = 0;
+    for (std::size_t i = first_word; i < first_word + times; ++i)
+        ticks += leading_number<std::int64_t>(words[i]);
+    static const std::int64_t tick_us = 1'000'000 / ::sysconf(_SC_CLK_TCK);
+    return std::chrono::microseconds{ticks * tick_us};
 }
 
 const std::string& boot_id()

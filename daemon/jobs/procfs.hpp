@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -28,6 +29,10 @@ namespace agentd::jobs {
 [[nodiscard]] std::int64_t start_of(pid_t pid);
 // Of the running kernel; "" where it says none.
 [[nodiscard]] const std::string& boot_id();
+
+// What a process and the children that it has waited for have used, in whole ticks (10 ms), so
+// rather too little; 0 when its parent is not `parent`.
+[[nodiscard]] std::chrono::microseconds cpu_of(pid_t pid, pid_t parent);
 
 // Whether the process of a pidfd has exited, all its threads included.
 [[nodiscard]] bool has_died(int pidfd);

@@ -6,6 +6,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -24,8 +25,13 @@ constexpr int reads_in_a_row = 8;
 
 } // namespace
 
-pump::pump(const aio::executor& strand, base::unique_fd pipe, output_sink& sink, bell& ended)
-    : pipe_(strand), sink_(sink), ended_(ended), may_read_(std::numeric_limits<std::size_t>::max())
+pump::pump(const aio::executor& strand, base::unique_fd pipe, output_sink& sink, bell& ended,
+    std::uint64_t most)
+    : pipe_(strand),
+      sink_(sink),
+      ended_(ended),
+      may_read_(std::numeric_limits<std::size_t>::max()),
+      left_(most != 0 ? most : std::numeric_limits<std::uint64_t>::max())
 {
     boost::system::error_code refused;
     pipe_.assign(pipe.get(), refused);
@@ -68,16 +74,29 @@ pump::got pump::read_once()
     const auto want = std::min(room.size(), may_read_);
     if (want == 0)
         return got::end;
-    const auto n = ::read(pipe_.native_handle(), room.data(), want);
+    if (left_ == 0)
+        return look_beyond();
+    const auto n = ::read(pipe_.native_handle(), room.data(), std::min<std::uint64_t>(want, left_));
     if (n > 0) {
         const auto bytes = static_cast<std::size_t>(n);
         if (finishing_)
             may_read_ -= bytes;
+        left_ -= bytes;
         sink_.commit(bytes);
         return got::bytes;
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return got::nothing; // an interrupted one is found readable again
+    return got::end;
+}
+
+// All that may come has come: is there more?
+pump::got pump::look_beyond()
+{
+    pollfd now{.fd = pipe_.native_handle(), .events = POLLIN, .revents = 0};
+    if (::poll(&now, 1, 0) <= 0)
+        return got::nothing;
+    over_ = (now.revents & POLLIN) != 0;
     return got::end;
 }
 

@@ -1,6 +1,8 @@
 // Reads a command's pipe into its sink until the end of it. A full sink is waited for: then the
 // pipe fills up and the command waits. When the command's tree is gone and somebody else still
-// holds the pipe, finish_soon() makes it end with what is there by then.
+// holds the pipe, finish_soon() makes it end with what is there by then. Behind the bound on all
+// output it lets go of the pipe: who writes on gets EPIPE, so not even a flood that ignores
+// signals goes on.
 // On the strand of the command.
 #pragma once
 
@@ -12,22 +14,28 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace agentd::jobs {
 
 class pump {
 public:
     // `ended` is rung when the pipe is at its end. A pipe that cannot be watched is at its end.
-    pump(const aio::executor& strand, base::unique_fd pipe, output_sink& sink, bell& ended);
+    // `most`: bytes that the sink gets; 0: all.
+    pump(const aio::executor& strand, base::unique_fd pipe, output_sink& sink, bell& ended,
+        std::uint64_t most);
 
     // Once, in a coroutine of its own; ends by itself or after finish_soon().
     aio::awaitable<> run();
     void finish_soon();
     [[nodiscard]] bool at_end() const { return at_end_; }
+    // Whether more was written than the sink may get; at_end() holds then.
+    [[nodiscard]] bool over() const { return over_; }
 
 private:
     enum class got { bytes, nothing, end };
     got read_once();
+    got look_beyond();
     void close();
 
     aio::asio::posix::basic_stream_descriptor<aio::executor> pipe_;
@@ -35,6 +43,8 @@ private:
     bell& ended_;
     bool finishing_ = false;
     std::size_t may_read_; // after finish_soon(): what was in the pipe then
+    std::uint64_t left_;   // of `most`
+    bool over_ = false;
     bool at_end_ = false;
 };
 

@@ -8,12 +8,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <fmt/format.h>
-
-#include <unistd.h>
-
 #include <algorithm>
-#include <csignal>
 
 namespace agentd::jobs {
 
@@ -26,13 +21,12 @@ namespace {
 // Between two looks at a tree that cannot be watched.
 constexpr auto unwatched_pause = milliseconds{500};
 
-// A process alone may not use more than all together; with a leaf the sum is watched, and this
-// is for what would run away between two looks.
-std::optional<std::chrono::seconds> cpu_limit(const bounds& most, bool watched)
+outcome not_started(std::string reason)
 {
-    if (most.cpu.count() == 0)
-        return std::nullopt;
-    return watched ? most.cpu + std::chrono::seconds{2} : most.cpu;
+    outcome failed;
+    failed.how = ended::error;
+    failed.reason = std::move(reason);
+    return failed;
 }
 
 } // namespace
@@ -58,7 +52,10 @@ void supervisor::stop(stopped_by who)
 aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
 {
     most_ = tightest(shared_.settings.most, what.most);
-    if (auto own = shared_.leaves.take()) {
+    account_ = shared_.accounts.of(what.session);
+    if (account_ != nullptr && account_->used_up())
+        co_return not_started(account_->text());
+    if (auto own = shared_.leaves.take(what.session)) {
         group_.emplace(std::move(*own));
         group_->limit(most_);
     }
@@ -66,16 +63,13 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         .workdir_fd = what.workdir_fd,
         .env = std::move(what.env),
         .descriptor_limit = shared_.settings.descriptor_limit,
-        .cpu_limit = cpu_limit(most_, group_.has_value()),
+        .cpu_limit = kernel_cpu_limit(),
+        .file_limit = static_cast<std::uint64_t>(most_.file_bytes),
         .cgroup_fd = group_ ? group_->fd() : -1};
     const auto began = clock::now();
     auto started = shared_.children.launch(std::move(plan));
-    if (!started) {
-        outcome failed;
-        failed.how = ended::error;
-        failed.reason = std::move(started.error().text);
-        co_return failed;
-    }
+    if (!started)
+        co_return not_started(std::move(started.error().text));
     if (started->cgroup_error != 0) {
         shared_.leaves.refused(started->cgroup_error);
         group_.reset();
@@ -87,10 +81,7 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
     if (!shell) {
         if (group_) [[maybe_unused]]
             const bool killed = group_->kill(); // else it is killed when removed
-        outcome failed;
-        failed.how = ended::error;
-        failed.reason = std::move(shell.error().text);
-        co_return failed;
+        co_return not_started(std::move(shell.error().text));
     }
     if (with_.launched)
         with_.launched((*shell)->id().pid);
@@ -101,7 +92,8 @@ aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, bas
     base::mono_time began, milliseconds timeout, output_sink& sink)
 {
     shell_ = std::move(shell);
-    pump reading{strand_, std::move(output), sink, wake_};
+    const auto most_output = static_cast<std::uint64_t>(most_.output_bytes);
+    pump reading{strand_, std::move(output), sink, wake_, most_output};
     reading_.start("command output", reading.run());
     watchers_.spawn("command exit", ring_when_exited());
 
@@ -110,7 +102,7 @@ aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, bas
         .keep_leftovers = with_.keep_leftovers};
     job_state state{rules, began};
     tree processes{shared_.children, shell_->id(), variable_, group_ ? &*group_ : nullptr};
-    co_await end_tree(state, processes);
+    co_await end_tree(state, processes, reading);
     watchers_.cancel();
     co_await watchers_.join();
     outcome end;
@@ -124,10 +116,11 @@ aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, bas
         co_await wake_.wait_until(drained_by);
     reading.finish_soon();
     co_await reading_.join();
+    name_cause(state, reading, end);
     co_return end;
 }
 
-aio::awaitable<> supervisor::end_tree(job_state& state, tree& processes)
+aio::awaitable<> supervisor::end_tree(job_state& state, tree& processes, const pump& output)
 {
     for (;;) {
         co_await notice_abort(state);
@@ -136,13 +129,15 @@ aio::awaitable<> supervisor::end_tree(job_state& state, tree& processes)
             state.shell_exited(clock::now());
         if (asked_)
             state.stop(*asked_);
-        watch_cpu(state);
+        if (output.over())
+            state.stop(stopped_by::disk);
+        watch_cpu(state, processes);
         switch (state.next(clock::now())) {
         case job_state::step::wait: {
             // Without descriptors to watch with, it is looked at now and then.
             const bool watched = !exited || watch_rest(processes);
             const auto soon = watched ? clock::time_point::max() : clock::now() + unwatched_pause;
-            const auto at_latest = std::min({state.wake_at(), soon, cpu_check_});
+            const auto at_latest = std::min({state.wake_at(), soon, next_cpu_check()});
             co_await wake_.wait_until(at_latest);
             break;
         }
@@ -156,24 +151,6 @@ aio::awaitable<> supervisor::end_tree(job_state& state, tree& processes)
         case job_state::step::give_up: co_return;
         }
     }
-}
-
-// The tree's CPU time grows by the number of processors at the most: so long it is not looked at.
-void supervisor::watch_cpu(job_state& state)
-{
-    using std::chrono::microseconds;
-    if (!group_ || most_.cpu.count() == 0)
-        return;
-    const auto used = group_->cpu();
-    const auto left = microseconds{most_.cpu} - used.value_or(microseconds{0});
-    if (left.count() <= 0) {
-        cpu_check_ = base::mono_time::max();
-        state.cpu_used_up();
-        return;
-    }
-    const auto processors = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
-    constexpr microseconds least = milliseconds{100}; // nearly used up, it may wait for ever
-    cpu_check_ = clock::now() + std::max(left / processors, least);
 }
 
 // A cancellation of the owner, once; after it nothing interrupts the end any more.
@@ -252,24 +229,12 @@ void supervisor::collect(const job_state& state, const tree& processes, outcome&
     into.signal = status->signal;
     status->used.add(shell_->reap());
     const auto bill = group_ ? group_->bill() : group_bill{};
-    into.cpu = duration_cast<milliseconds>(bill.cpu.value_or(status->used.cpu));
+    const auto cpu = bill.cpu.value_or(status->used.cpu);
+    charge(cpu);
+    into.cpu = duration_cast<milliseconds>(cpu);
     into.peak_bytes = bill.peak_bytes.value_or(status->used.peak_bytes);
     into.oom = bill.oom;
-    name_cause(state, into);
-}
-
-// What was stopped by its bounds and not by anybody.
-void supervisor::name_cause(const job_state& state, outcome& into) const
-{
-    if (into.oom && into.how == ended::completed && into.signal == SIGKILL) {
-        into.how = ended::killed;
-        into.by = stopped_by::memory;
-    }
-    const bool by_kernel = most_.cpu.count() != 0 && into.signal == SIGXCPU;
-    if (into.how == ended::completed && by_kernel)
-        into.how = ended::timeout;
-    if (into.how == ended::timeout && (state.over_cpu() || by_kernel))
-        into.reason = fmt::format("used up its {} s of CPU time", most_.cpu.count());
+    short_of_ = bill.short_of;
 }
 
 } // namespace agentd::jobs

@@ -15,6 +15,7 @@
 #include "jobs/leaf.hpp"
 #include "jobs/output_sink.hpp"
 #include "jobs/pump.hpp"
+#include "jobs/session_accounts.hpp"
 #include "jobs/tree.hpp"
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
@@ -52,14 +53,18 @@ private:
 
     aio::awaitable<outcome> supervise(std::unique_ptr<leader> shell, base::unique_fd output,
         base::mono_time began, std::chrono::milliseconds timeout, output_sink& sink);
-    aio::awaitable<> end_tree(job_state& state, tree& processes);
+    aio::awaitable<> end_tree(job_state& state, tree& processes, const pump& output);
     aio::awaitable<> notice_abort(job_state& state);
     aio::awaitable<> ring_when_exited();
     using descriptor = boost::asio::posix::basic_stream_descriptor<aio::executor>;
     aio::awaitable<> ring_at(descriptor sign, bool urgent);
     bool watch_rest(const tree& processes);
-    void watch_cpu(job_state& state);
-    void name_cause(const job_state& state, outcome& into) const;
+    [[nodiscard]] std::optional<std::chrono::seconds> kernel_cpu_limit() const;
+    void watch_cpu(job_state& state, tree& processes);
+    [[nodiscard]] base::mono_time next_cpu_check() const;
+    void charge(std::chrono::microseconds used);
+    [[nodiscard]] std::string out_of_memory_text() const;
+    void name_cause(const job_state& state, const pump& output, outcome& into) const;
     void collect(const job_state& state, const tree& processes, outcome& into);
 
     const aio::executor strand_;
@@ -67,7 +72,11 @@ private:
     const settings with_;
     std::string variable_;
     bounds most_;
-    base::mono_time cpu_check_ = base::mono_time::max(); // when its CPU time can be used up at best
+    base::mono_time cpu_check_{};              // when its CPU time can be used up at best
+    std::shared_ptr<session_account> account_; // shared with the session's others; null: unbounded
+    std::chrono::microseconds charged_{0};     // to the account
+    bool session_used_up_ = false;             // and its own bound was not
+    group_bill::memory_of short_of_ = group_bill::memory_of::machine;
     bell wake_;
     std::optional<stopped_by> asked_;
     std::optional<leaf> group_;

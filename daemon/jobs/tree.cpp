@@ -141,6 +141,24 @@ void tree::set_refusing_aside()
     });
 }
 
+std::chrono::microseconds tree::cpu() const
+{
+    if (group_ != nullptr)
+        return group_->cpu().value_or(std::chrono::microseconds{0});
+    std::vector<std::pair<pid_t, pid_t>> open{{leader_.pid, ::getpid()}}; // with their parents
+    for (const pid_t pid : all_.orphans(leader_.mark, variable_))
+        open.emplace_back(pid, ::getpid());
+    auto sum = all_.cpu_of_orphans(leader_.mark);
+    while (!open.empty()) {
+        const auto [pid, parent] = open.back();
+        open.pop_back();
+        sum += cpu_of(pid, parent);
+        for (const pid_t child : children_of(pid))
+            open.emplace_back(child, pid);
+    }
+    return sum;
+}
+
 void tree::terminate()
 {
     send(SIGTERM, false);

@@ -14,6 +14,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,10 @@ public:
     // them, only the KILL behind the grace.
     void terminate();
     void kill();
+
+    // What it has used so far: with a leaf everybody who was ever in it, else who lives or was
+    // waited for, rather too little. Looks by itself; with many processes for milliseconds.
+    [[nodiscard]] std::chrono::microseconds cpu() const;
 
     // Of the last look: those that can be signalled, and those that refused it to us.
     [[nodiscard]] std::size_t living() const;

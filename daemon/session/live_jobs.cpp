@@ -108,11 +108,22 @@ aio::awaitable<base::result<>> live_jobs::insert(store::jobs::row& row, bool que
     }
 }
 
-aio::awaitable<base::result<tools::started_job>> live_jobs::start(
-    std::string command, std::chrono::seconds timeout)
+aio::awaitable<> live_jobs::open_account()
+{
+    if (!shared_.jobs.accounts.wants(session_))
+        co_return;
+    auto work = [id = session_](store::connection& db) { return store::jobs::cpu_used(db, id); };
+    const auto used = co_await commit_read(shared_, std::move(work));
+    shared_.jobs.accounts.open(session_, used);
+}
+
+aio::awaitable<base::result<tools::started_job>> live_jobs::start(tools::job_order asked)
 {
     if (closed_)
         co_return std::unexpected(base::error{jobs::errc::queue_full, "agentd is stopping"});
+    const auto account = shared_.jobs.accounts.of(session_);
+    if (account && account->used_up())
+        co_return std::unexpected(base::error{jobs::errc::used_up, account->text()});
     auto place = co_await shared_.jobs.job_places.enter(session_);
     if (!place)
         co_return std::unexpected(std::move(place.error()));
@@ -120,10 +131,10 @@ aio::awaitable<base::result<tools::started_job>> live_jobs::start(
     auto one = std::make_shared<live>();
     one->row.shown.session_id = session_;
     one->row.shown.task_id = origin_.task;
-    one->row.shown.command = command;
+    one->row.shown.command = asked.command;
     one->row.shown.queued_at = base::wall_now();
     one->row.owner_uid = origin_.owner_uid;
-    one->row.timeout_s = timeout.count();
+    one->row.timeout_s = asked.timeout.count();
     one->workdir.reset(::fcntl(origin_.workdir_fd, F_DUPFD_CLOEXEC, 0));
     if (!one->workdir)
         co_return std::unexpected(base::system_error("start the job", errno));
@@ -132,10 +143,12 @@ aio::awaitable<base::result<tools::started_job>> live_jobs::start(
         co_return std::unexpected(std::move(inserted.error()));
     const auto id = one->row.shown.id;
     jobs::command what;
-    what.text = std::move(command);
+    what.text = std::move(asked.command);
     what.workdir_fd = one->workdir.get();
     what.env = origin_.env;
-    what.timeout = timeout;
+    what.timeout = asked.timeout;
+    what.most = asked.most;
+    what.session = session_;
     one->job =
         std::make_unique<jobs::job>(strand_, shared_.jobs, id, std::move(what), std::move(*place));
     live_.emplace(id, one);

@@ -36,6 +36,8 @@ public:
 
     // The task that start() starts jobs for from now on.
     void begin_task(job_origin origin) { origin_ = std::move(origin); }
+    // Once before the first command: what jobs of earlier runs of the daemon have used counts.
+    aio::awaitable<> open_account();
     // No job is started any more.
     void close() { closed_ = true; }
     // A user's message has come: those who wait for jobs go on.
@@ -53,8 +55,7 @@ public:
     // Goes on when all coroutines are gone.
     aio::awaitable<> join() { return running_.join(); }
 
-    aio::awaitable<base::result<tools::started_job>> start(
-        std::string command, std::chrono::seconds timeout) override;
+    aio::awaitable<base::result<tools::started_job>> start(tools::job_order asked) override;
     aio::awaitable<std::vector<tools::job_view>> list() override;
     aio::awaitable<std::optional<tools::job_view>> find(base::job_id id) override;
     aio::awaitable<base::result<tools::job_output>> read_output(

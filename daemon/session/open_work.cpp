@@ -107,6 +107,7 @@ aio::awaitable<event> open_work::prepare()
     if (!files)
         co_return happened::stop{failed_as("workspace", std::move(files.error().text))};
     files_.emplace(std::move(*files));
+    co_await owner_.jobs_.open_account();
     const auto env = shared_.commands.of(owner_.id_, task_.shown.id, task_.env);
     context_.emplace(tools::context{*files_, shared_.policy, commands_, owner_.jobs_,
         shared_.blocking, env, settings_->job_timeout});

@@ -210,6 +210,13 @@ std::int64_t count_live(connection& db, const base::session_id& id)
     return count_where(db, "session", id.str());
 }
 
+std::chrono::milliseconds cpu_used(connection& db, const base::session_id& of)
+{
+    auto sum = db.prepare("SELECT COALESCE(SUM(cpu_ms), 0) FROM jobs WHERE session = ?");
+    sum.bind(of.str());
+    return std::chrono::milliseconds{sum.next() ? sum.integer(0) : 0};
+}
+
 std::vector<row> live(connection& db)
 {
     static const auto sql =

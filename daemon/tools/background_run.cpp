@@ -12,12 +12,14 @@ namespace agentd::tools {
 
 std::string_view background_run::definition() const
 {
-    return R"json({"name":"background_run","description":"Start a shell command in the background and return at once with its task id. Use it for everything that may take more than a few seconds, and for servers. Go on with other work: its result comes by itself, in <background-results>, before one of your next turns, so there is no need to poll. If there is nothing else to do, end your turn or call wait_background. check_background shows its output at any time, stop_background ends it.","input_schema":{"type":"object","properties":{"command":{"type":"string","description":"The command line, run by sh -c in the workspace; without & at its end."},"timeout_s":{"type":"integer","minimum":0,"description":"Seconds until it is stopped; default 3600 unless configured otherwise, 0 for none."}},"required":["command"],"additionalProperties":false}})json";
+    return R"json({"name":"background_run","description":"Start a shell command in the background and return at once with its task id. Use it for everything that may take more than a few seconds, and for servers. Go on with other work: its result comes by itself, in <background-results>, before one of your next turns, so there is no need to poll. If there is nothing else to do, end your turn or call wait_background. check_background shows its output at any time, stop_background ends it.","input_schema":{"type":"object","properties":{"command":{"type":"string","description":"The command line, run by sh -c in the workspace; without & at its end."},"timeout_s":{"type":"integer","minimum":0,"description":"Seconds until it is stopped; default 3600 unless configured otherwise, 0 for none."},"cpu_s":{"type":"integer","minimum":1,"description":"At most so many seconds of CPU time."},"memory_bytes":{"type":"integer","minimum":1048576,"description":"At most so much memory, all its processes together."},"processes":{"type":"integer","minimum":1,"description":"At most so many processes and threads."},"max_output_bytes":{"type":"integer","minimum":1,"description":"Stopped when it prints more."},"file_bytes":{"type":"integer","minimum":1,"description":"Largest file it may write."}},"required":["command"],"additionalProperties":false}})json";
 }
 
 aio::awaitable<answer> background_run::run(call what, context& with) const
 {
-    const auto input = read_input(what.input, {"command", "timeout_s"});
+    const auto input = read_input(what.input,
+        {"command", "timeout_s", "cpu_s", "memory_bytes", "processes", "max_output_bytes",
+            "file_bytes"});
     if (!input)
         co_return failed(input.error().text);
     auto command = read_command(*input, with.allowed);
@@ -27,14 +29,17 @@ aio::awaitable<answer> background_run::run(call what, context& with) const
         *input, with.job_timeout, std::chrono::seconds{0}, limits::job_timeout_longest);
     if (!limit)
         co_return failed(limit.error().text);
-    co_return co_await start_in_background(std::move(*command), *limit, with);
+    const auto most = read_bounds(*input, with.commands);
+    if (!most)
+        co_return failed(most.error().text);
+    job_order order{.command = std::move(*command), .timeout = *limit, .most = *most};
+    co_return co_await start_in_background(std::move(order), with);
 }
 
-aio::awaitable<answer> start_in_background(
-    std::string command, std::chrono::seconds timeout, context& with)
+aio::awaitable<answer> start_in_background(job_order what, context& with)
 {
-    const auto shown = shown_command(command);
-    const auto started = co_await with.jobs.start(std::move(command), timeout);
+    const auto shown = shown_command(what.command);
+    const auto started = co_await with.jobs.start(std::move(what));
     if (!started)
         co_return failed(started.error().text);
     auto text = fmt::format("Background task {} started: {}\n", started->id.str(), shown);

@@ -12,9 +12,8 @@ public:
     [[nodiscard]] aio::awaitable<answer> run(call what, context& with) const override;
 };
 
-// Starts `command`, which has been checked, and tells of it; also what `bash` does with
+// Starts what has been checked, and tells of it; also what `bash` does with
 // run_in_background.
-[[nodiscard]] aio::awaitable<answer> start_in_background(
-    std::string command, std::chrono::seconds timeout, context& with);
+[[nodiscard]] aio::awaitable<answer> start_in_background(job_order what, context& with);
 
 } // namespace agentd::tools

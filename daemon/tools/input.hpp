@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "jobs/command.hpp"
 #include "proto/json/reader.hpp"
 
 #include <chrono>
@@ -10,6 +11,10 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+
+namespace agentd::jobs {
+class foreground;
+}
 
 namespace agentd::tools {
 
@@ -27,5 +32,10 @@ class policy;
 // "timeout_s"; `fallback` when absent.
 [[nodiscard]] base::result<std::chrono::seconds> read_timeout(const proto::json::object& input,
     std::chrono::seconds fallback, std::chrono::seconds least, std::chrono::seconds most);
+
+// "cpu_s", "memory_bytes", "processes", "max_output_bytes" and "file_bytes"; those that `by`
+// could not hold the command to are refused.
+[[nodiscard]] base::result<jobs::bounds> read_bounds(
+    const proto::json::object& input, const jobs::foreground& by);
 
 } // namespace agentd::tools

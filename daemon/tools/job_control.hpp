@@ -5,6 +5,7 @@
 #include "aio/awaitable.hpp"
 #include "base/error.hpp"
 #include "base/ids.hpp"
+#include "jobs/command.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -20,7 +21,7 @@ struct job_view {
     std::string command;
     std::string status; // queued running completed timeout killed error lost
     std::string by;     // of killed
-    std::string reason; // of error and lost
+    std::string reason; // of error and lost, and of an end by a bound
     std::optional<int> exit_code;
     std::optional<int> signal;
     std::chrono::milliseconds wall{0}; // so far, or in all
@@ -36,6 +37,13 @@ struct job_output {
     std::uint64_t gap_start = 0, gap_end = 0; // left out on the way here; equal: none
 };
 
+// A background command as a tool asks for it.
+struct job_order {
+    std::string command;
+    std::chrono::seconds timeout{0}; // 0: none
+    jobs::bounds most{};             // besides the configured ones
+};
+
 struct started_job {
     base::job_id id;
     bool queued = false; // the cap on running jobs is reached: it waits its turn
@@ -48,9 +56,9 @@ class job_control {
 public:
     virtual ~job_control() = default;
 
-    // Starts (or queues) a background command. Errors: the queue is full, the daemon is stopping.
-    virtual aio::awaitable<base::result<started_job>> start(
-        std::string command, std::chrono::seconds timeout) = 0;
+    // Starts (or queues) a background command. Errors: the queue is full, the session's CPU time
+    // is used up, the daemon is stopping.
+    virtual aio::awaitable<base::result<started_job>> start(job_order what) = 0;
     // All jobs of the session, oldest first.
     virtual aio::awaitable<std::vector<job_view>> list() = 0;
     // nullopt: unknown to this session.

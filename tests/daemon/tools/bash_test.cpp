@@ -63,6 +63,20 @@ TEST_CASE("bash: exit codes and signals are last lines")
     CHECK(bash(with, "nosuchcommand").ends_with("[exit 127]"));
 }
 
+TEST_CASE("bash: bounds that are asked for hold, and the answer names the one that was met")
+{
+    calls with;
+    CHECK(with.run("bash", R"({"command":"printf 12345; sleep 300","max_output_bytes":3})") ==
+        "Error: killed by disk: wrote more than its 3 bytes of output\n123");
+    CHECK(with.run("bash", R"({"command":"exec head -c 9999 /dev/zero >f","file_bytes":4096})") ==
+        "Error: killed by disk: wrote a file larger than its 4096 bytes");
+    CHECK(with.run("bash", R"({"command":"while :; do :; done","cpu_s":1})") ==
+        "Error: Timeout (used up its 1 s of CPU time)");
+    CHECK(with.run("bash", R"({"command":"touch ran","processes":5})")
+            .starts_with("Error: field \"processes\": cannot be enforced here"));
+    CHECK(bash(with, "ls ran || true").find("No such file") != std::string::npos);
+}
+
 TEST_CASE("bash: what is printed cannot speak with the harness's voice or to a terminal")
 {
     calls with;

@@ -14,10 +14,10 @@ namespace agentd::testing {
 
 class job_table final : public tools::job_control {
 public:
-    aio::awaitable<base::result<tools::started_job>> start(
-        std::string command, std::chrono::seconds timeout) override
+    aio::awaitable<base::result<tools::started_job>> start(tools::job_order what) override
     {
-        started.emplace_back(std::move(command), timeout);
+        started.emplace_back(what.command, what.timeout);
+        bounds_asked.push_back(what.most);
         co_return next_start;
     }
 
@@ -85,6 +85,7 @@ public:
 
     // What was asked for.
     std::vector<std::pair<std::string, std::chrono::seconds>> started;
+    std::vector<jobs::bounds> bounds_asked; // with each
     base::job_id read_of;
     std::vector<base::job_id> stopped;
     std::vector<base::job_id> waited;

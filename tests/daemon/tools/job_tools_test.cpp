@@ -83,6 +83,22 @@ TEST_CASE("bash: run_in_background is background_run")
     CHECK(with.jobs.started[0] == with.jobs.started[1]);
 }
 
+TEST_CASE("background_run: bounds that are asked for reach the session, others stay unsaid")
+{
+    calls with;
+    with.run(
+        "background_run", R"({"command":"a","cpu_s":5,"max_output_bytes":1000,"file_bytes":2000})");
+    with.run("bash", R"({"command":"a","run_in_background":true,"cpu_s":7})");
+    REQUIRE(with.jobs.bounds_asked.size() == 2);
+    const auto& asked = with.jobs.bounds_asked[0];
+    CHECK(asked.cpu == 5s);
+    CHECK(asked.output_bytes == 1000);
+    CHECK(asked.file_bytes == 2000);
+    CHECK(asked.memory_bytes == 0);
+    CHECK(asked.processes == 0);
+    CHECK(with.jobs.bounds_asked[1].cpu == 7s);
+}
+
 TEST_CASE("check_background: one line per task, or that there is none")
 {
     calls with;

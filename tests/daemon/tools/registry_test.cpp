@@ -4,6 +4,7 @@
 #include "tools/tool.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <string>
 #include <vector>
@@ -111,6 +112,37 @@ TEST_CASE("registry: bad input of every tool is an answer that names the field")
         const auto text = with.run(std::string{tool}, std::string{input});
         CHECK_MESSAGE(text.starts_with("Error: "), tool << " " << input);
         CHECK_MESSAGE(text.find(names) != std::string::npos, text);
+    }
+    CHECK(with.in.entries() == 0);
+    CHECK(with.jobs.started.empty());
+}
+
+TEST_CASE("registry: a bound that is out of range, or that nothing here would enforce, is refused")
+{
+    struct row {
+        std::string_view bound;
+        std::string_view says; // the answer, behind the field's name
+    };
+    // The tests' commands have no control groups, so no controllers.
+    const std::vector<row> table{
+        {R"("cpu_s":0)", R"("cpu_s": must be between 1 and 2592000)"},
+        {R"("cpu_s":"1")", R"("cpu_s": must be)"},
+        {R"("memory_bytes":1000)", R"("memory_bytes": must be between 1048576 and )"},
+        {R"("memory_bytes":1.5)", R"("memory_bytes": must be)"},
+        {R"("memory_bytes":100000000)", R"("memory_bytes": cannot be enforced here)"},
+        {R"("processes":4000001)", R"("processes": must be between 1 and 4000000)"},
+        {R"("processes":9)", R"("processes": cannot be enforced here)"},
+        {R"("max_output_bytes":0)", R"("max_output_bytes": must be between 1 and )"},
+        {R"("file_bytes":-1)", R"("file_bytes": must be between 1 and )"},
+    };
+    calls with;
+    for (const auto& [bound, says] : table) {
+        const auto input = fmt::format(R"({{"command":"touch ran",{}}})", bound);
+        for (const char* tool : {"bash", "background_run"}) {
+            const auto text = with.run(tool, input);
+            CHECK_MESSAGE(text.starts_with("Error: "), text);
+            CHECK_MESSAGE(text.find(says) != std::string::npos, text);
+        }
     }
     CHECK(with.in.entries() == 0);
     CHECK(with.jobs.started.empty());
