@@ -128,7 +128,7 @@ TEST_CASE("session bounds: foreground commands use the same account")
     options.session_most.cpu = 1s;
     const auto test = [](rig& with) -> aio::awaitable<> {
         jobs::foreground commands{with.strand, with.shared, one};
-        auto first = with.command(burn);
+        auto first = with.command(burn, 20s);
         const auto end = co_await commands.run(std::move(first));
         CHECK(end.how == jobs::ended::timeout);
         CHECK(end.reason == used_up);

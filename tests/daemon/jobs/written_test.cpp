@@ -17,7 +17,7 @@ namespace {
 
 aio::awaitable<jobs::outcome> run_bounded(rig& with, std::string text, jobs::bounds most)
 {
-    auto what = with.command(std::move(text));
+    auto what = with.command(std::move(text), 20s);
     what.most = most;
     jobs::job one{with.strand, with.shared, base::new_job_id(), std::move(what), jobs::place{}};
     co_return co_await one.run();
