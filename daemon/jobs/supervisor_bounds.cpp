@@ -47,12 +47,13 @@ void supervisor::watch_cpu(job_state& state, tree& processes)
         return;
     }
     const auto processors = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
-    // Nearly used up, it may wait for ever; and a look must not cost more than what it looks at.
-    constexpr auto least = std::chrono::milliseconds{100};
-    constexpr int share = 20;
+    // Nearly used up, it may wait for ever; and looking must not cost more than what is looked at.
+    constexpr clock::duration least = std::chrono::milliseconds{100};
+    constexpr clock::duration most = std::chrono::seconds{1};
+    constexpr int share = 10;
     const auto looked = clock::now();
-    cpu_check_ =
-        looked + std::max<clock::duration>({left / processors, least, share * (looked - now)});
+    const auto pause = std::clamp(share * (looked - now), least, most);
+    cpu_check_ = looked + std::max<clock::duration>(left / processors, pause);
 }
 
 base::mono_time supervisor::next_cpu_check() const

@@ -94,7 +94,7 @@ TEST_CASE("bounds: a shell that burns its CPU time is stopped, by each of the me
         CHECK(end.how == jobs::ended::timeout);
         CHECK(end.reason == "used up its 1 s of CPU time");
         CHECK(end.cpu >= 1s);
-        CHECK(end.cpu < 4s);
+        CHECK(end.cpu < 10s); // it is looked at late where the machine is slow
         const auto idle = co_await run_bounded(with, "sleep 0.1; exit 3", one_second);
         CHECK(idle.how == jobs::ended::completed);
         CHECK(idle.exit_code == 3);

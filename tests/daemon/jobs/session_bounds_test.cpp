@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -25,7 +26,7 @@ const base::session_id other{"s_other"};
 
 aio::awaitable<jobs::outcome> run_in(rig& with, base::session_id session, std::string text)
 {
-    auto what = with.command(std::move(text), 20s);
+    auto what = with.command(std::move(text), 50s);
     what.session = std::move(session);
     jobs::job run{with.strand, with.shared, base::new_job_id(), std::move(what), jobs::place{}};
     co_return co_await run.run();
@@ -43,6 +44,12 @@ aio::awaitable<> until_made(rig& with, const char* name)
     const auto file = with.folder + "/" + name;
     const auto is_made = [&file] { return ::access(file.c_str(), F_OK) == 0; };
     co_await testing::until(is_made);
+}
+
+// Who reads from `gate` waits, at no cost, until somebody writes to it.
+void make_gate(const rig& with)
+{
+    REQUIRE(::mkfifo((with.folder + "/gate").c_str(), 0600) == 0);
 }
 
 bool can_bound(const rig& with, const std::string& controller)
@@ -90,19 +97,19 @@ TEST_CASE("session bounds: used up CPU time stops all of the session and nobody 
     auto options = testing::quick();
     options.session_most.cpu = 1s;
     const auto test = [](rig& with) -> aio::awaitable<> {
+        make_gate(with);
         jobs::outcome burnt;
         jobs::outcome beside;
         jobs::outcome elsewhere;
         aio::task_group running{with.strand};
         running.spawn("burns", run_into(with, one, burn, burnt));
         running.spawn("sleeps", run_into(with, one, "exec sleep 300", beside));
-        running.spawn("waits",
-            run_into(with, other, "while [ ! -e go ]; do sleep 0.02; done; exit 3", elsewhere));
+        running.spawn("waits", run_into(with, other, "read line <gate; exit 3", elsewhere));
         const auto both_ended = [&burnt, &beside] {
             return !burnt.reason.empty() && !beside.reason.empty();
         };
         co_await testing::until(both_ended);
-        const auto go = co_await run_in(with, other, "touch go");
+        const auto go = co_await run_in(with, other, "echo go >gate");
         co_await running.join();
         CHECK(go.how == jobs::ended::completed);
         CHECK(burnt.how == jobs::ended::timeout);
@@ -117,7 +124,6 @@ TEST_CASE("session bounds: used up CPU time stops all of the session and nobody 
         CHECK(late.how == jobs::ended::error);
         CHECK(late.reason == used_up);
         CHECK_FALSE(is_there(with.folder + "/late"));
-        ::unlink((with.folder + "/go").c_str()); // for the other means
     };
     with_both_means(test, options);
 }
@@ -229,10 +235,10 @@ TEST_CASE("session bounds: want of memory in a session kills one command as a wh
         if (!can_bound(with, "memory"))
             co_return;
         const auto mark = testing::marker();
+        make_gate(with);
         jobs::outcome small;
         aio::task_group running{with.strand};
-        running.spawn("small",
-            run_into(with, one, "touch up; while [ ! -e go ]; do sleep 0.05; done", small));
+        running.spawn("small", run_into(with, one, "touch up; read line <gate", small));
         co_await until_made(with, "up");
         const auto end = co_await run_in(with, one,
             "setsid sleep " + mark + " & head -c 200000000 /dev/zero | tail -c 200000000 | wc -c");
@@ -241,7 +247,7 @@ TEST_CASE("session bounds: want of memory in a session kills one command as a wh
         CHECK(end.by == jobs::stopped_by::memory);
         CHECK(end.reason == "the session needed more than its 50000000 bytes of memory");
         CHECK(testing::processes_with(mark) == 0);
-        co_await run_in(with, other, "touch go");
+        co_await run_in(with, other, "echo go >gate");
         co_await running.join();
         CHECK_FALSE(small.oom);
         CHECK(small.how == jobs::ended::completed);
