@@ -55,6 +55,46 @@ bool is_quiet_socket(tcp::socket& socket)
     return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
+// What is sent in many small slices goes out in blocks: Asio sends 16 of them in one call at the
+// most, and a conversation has several for each message.
+class blocks {
+public:
+    blocks(std::span<const std::string_view> slices, std::size_t block_bytes)
+        : rest_(slices), block_(std::min(block_bytes, total(slices)))
+    {}
+
+    // The next bytes, valid until the next call; empty at the end.
+    std::string_view next()
+    {
+        std::size_t filled = 0;
+        while (!rest_.empty() && filled < block_.size()) {
+            const auto slice = rest_.front().substr(taken_);
+            const auto taken = std::min(slice.size(), block_.size() - filled);
+            std::memcpy(block_.data() + filled, slice.data(), taken);
+            filled += taken;
+            taken_ += taken;
+            if (taken_ == rest_.front().size()) {
+                rest_ = rest_.subspan(1);
+                taken_ = 0;
+            }
+        }
+        return {block_.data(), filled};
+    }
+
+private:
+    static std::size_t total(std::span<const std::string_view> slices)
+    {
+        std::size_t sum = 0;
+        for (const auto slice : slices)
+            sum += slice.size();
+        return sum;
+    }
+
+    std::span<const std::string_view> rest_;
+    std::size_t taken_ = 0; // of its first
+    std::vector<char> block_;
+};
+
 class plain_connection final : public connection {
 public:
     explicit plain_connection(tcp::socket socket) : socket_(std::move(socket)) {}
@@ -70,15 +110,16 @@ public:
 
     aio::awaitable<base::result<>> write(std::span<const std::string_view> slices) override
     {
-        std::vector<asio::const_buffer> buffers;
-        buffers.reserve(slices.size());
-        for (const auto slice : slices)
-            buffers.emplace_back(slice.data(), slice.size());
-        error_code failed;
-        co_await asio::async_write(
-            socket_, buffers, asio::redirect_error(asio::use_awaitable, failed));
-        if (failed)
-            co_return std::unexpected(broken(failed));
+        constexpr std::size_t block_bytes = 64U << 10; // about what a socket takes at once
+        blocks all{slices, block_bytes};
+        for (auto block = all.next(); !block.empty(); block = all.next()) {
+            error_code failed;
+            const auto buffer = asio::buffer(block.data(), block.size());
+            co_await asio::async_write(
+                socket_, buffer, asio::redirect_error(asio::use_awaitable, failed));
+            if (failed)
+                co_return std::unexpected(broken(failed));
+        }
         co_return base::result<>{};
     }
 
@@ -135,23 +176,16 @@ public:
     aio::awaitable<base::result<>> write(std::span<const std::string_view> slices) override
     {
         constexpr std::size_t record_bytes = 16U << 10; // the largest that TLS has
-        std::vector<char> record(std::min(record_bytes, total(slices)));
-        std::size_t filled = 0;
-        for (std::string_view slice : slices) {
-            while (!slice.empty()) {
-                const auto taken = std::min(slice.size(), record.size() - filled);
-                std::memcpy(record.data() + filled, slice.data(), taken);
-                filled += taken;
-                slice.remove_prefix(taken);
-                if (filled < record.size())
-                    continue;
-                auto sent = co_await send(record.data(), filled);
-                if (!sent)
-                    co_return sent;
-                filled = 0;
-            }
+        blocks all{slices, record_bytes};
+        for (auto block = all.next(); !block.empty(); block = all.next()) {
+            error_code failed;
+            const auto buffer = asio::buffer(block.data(), block.size());
+            co_await asio::async_write(
+                stream_, buffer, asio::redirect_error(asio::use_awaitable, failed));
+            if (failed)
+                co_return std::unexpected(broken(failed));
         }
-        co_return co_await send(record.data(), filled);
+        co_return base::result<>{};
     }
 
     bool is_quiet() override
@@ -172,26 +206,6 @@ private:
             : failed.message();
         return {final ? errc::tls_refused : errc::broken,
             fmt::format("TLS handshake with {} failed: {}", peer_.name(), reason)};
-    }
-
-    static std::size_t total(std::span<const std::string_view> slices)
-    {
-        std::size_t sum = 1; // never an empty record buffer
-        for (const auto slice : slices)
-            sum += slice.size();
-        return sum;
-    }
-
-    aio::awaitable<base::result<>> send(const char* data, std::size_t size)
-    {
-        error_code failed;
-        const auto buffer = asio::buffer(data, size);
-        if (size != 0)
-            co_await asio::async_write(
-                stream_, buffer, asio::redirect_error(asio::use_awaitable, failed));
-        if (failed)
-            co_return std::unexpected(broken(failed));
-        co_return base::result<>{};
     }
 
     tls_setting with_;
