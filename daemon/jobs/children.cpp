@@ -104,20 +104,30 @@ children::children(std::uint32_t space)
 
 base::result<launched> children::launch(launch_plan plan)
 {
-    const std::lock_guard hold{lock_};
-    plan.mark = prefix_ | ++number_;
+    plan.mark = new_mark();
     std::string variable;
     if (!marks_fit_) {
         variable = "AGENTD_MARK=" + std::to_string(plan.mark);
         plan.env.push_back(variable);
     }
-    auto child = jobs::launch(plan);
+    auto child = jobs::launch(plan); // without the lock: it may take as long as it likes
+    const std::lock_guard hold{lock_};
     if (child) {
         child->variable = std::move(variable);
         leaders_.insert(child->id.pid);
-        used_.emplace(plan.mark, usage{});
+    } else {
+        used_.erase(plan.mark);
     }
     return child;
+}
+
+// Known before its first process is, whose orphans could otherwise be taken for leftovers.
+std::uint64_t children::new_mark()
+{
+    const std::lock_guard hold{lock_};
+    const auto mark = prefix_ | ++number_;
+    used_.emplace(mark, usage{});
+    return mark;
 }
 
 usage children::reap(const launched_id& leader, const std::function<void()>& collect)

@@ -7,8 +7,10 @@
 // kernel has limited nothing by it since 2.4.25. What escapes is an orphan that has set this
 // limit itself and has no AGENTD_JOB_ID in its environment.
 //
-// Any thread: one lock, held for a launch, a reaping or a look at the list of children, so that
-// a child never disappears from the list while it is read; never across an await.
+// Any thread: one lock, held for a reaping or a look at the list of children, so that a child
+// never disappears from the list while it is read; never across an await. Commands are launched
+// on a thread of their own (environment.hpp): the list is that of the main thread, so that a
+// leader that is not yet known here is never in it.
 #pragma once
 
 #include "base/error.hpp"
@@ -45,7 +47,8 @@ public:
     // `space` tells the commands of this daemon from another one's (see mark_space).
     explicit children(std::uint32_t space);
 
-    // Starts a leader under a new mark; both are known until reap().
+    // Starts a leader under a new mark; both are known until reap(). Blocks until it is executed;
+    // not on the main thread, see above.
     base::result<launched> launch(launch_plan plan);
     // Takes the leader off the list in one step with `collect`, which waits for it. Its mark is
     // forgotten; gives what the orphans of its tree have used.
@@ -66,6 +69,7 @@ public:
     [[nodiscard]] bool marks_fit() const { return marks_fit_; }
 
 private:
+    [[nodiscard]] std::uint64_t new_mark();
     [[nodiscard]] std::vector<pid_t> list_locked() const; // children that are no leaders
     bool reap_if_dead_locked(pid_t pid);
 

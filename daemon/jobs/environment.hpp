@@ -73,6 +73,9 @@ public:
     session_accounts accounts;
     jobs::children children;
     jobs::leaves leaves;
+    // One thread: a launch takes until the child has got a processor and executed its shell, which
+    // no loop should wait for.
+    aio::blocking_pool launching{1};
 
 private:
     void tell_unenforced() const;

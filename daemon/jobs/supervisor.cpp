@@ -67,7 +67,8 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         .file_limit = static_cast<std::uint64_t>(most_.file_bytes),
         .cgroup_fd = group_ ? group_->fd() : -1};
     const auto began = clock::now();
-    auto started = shared_.children.launch(std::move(plan));
+    auto launch = [&all = shared_.children, plan = std::move(plan)] { return all.launch(plan); };
+    auto started = co_await shared_.launching.run(std::move(launch));
     if (!started)
         co_return not_started(std::move(started.error().text));
     if (started->cgroup_error != 0) {
