@@ -34,6 +34,13 @@ ending failed_as(std::string type, std::string message)
     return {task_state::failed, std::move(type), std::move(message), std::nullopt, {}};
 }
 
+std::string note_about(const ending& how)
+{
+    const auto what =
+        how.state == task_state::cancelled ? std::string{"cancelled"} : "failed: " + how.type;
+    return "[agentd: this task was " + what + "; do not go on with it]";
+}
+
 std::vector<action> agent_loop::on(const event& what)
 {
     // Once a task is over, what was still under way (a window, a late job) is no news.

@@ -29,6 +29,8 @@ struct ending {
 // The two that are not found out by the loop itself.
 [[nodiscard]] ending cancelled_by_user();
 [[nodiscard]] ending failed_as(std::string type, std::string message);
+// What the next prompt must not be mistaken for: words about a message nobody has answered.
+[[nodiscard]] std::string note_about(const ending& how);
 
 namespace happened {
 

@@ -58,18 +58,26 @@ std::optional<double> cost_of(
         per;
 }
 
-core::core(environment& shared) : shared_(shared), registry_(shared) {}
+core::core(environment& shared) : shared_(shared), registry_(shared), suspects_(shared, registry_)
+{}
 
 aio::awaitable<base::result<>> core::recover()
 {
     auto repair = [](store::connection& db) { return steps::recover(db); };
-    auto sessions =
+    auto found =
         co_await shared_.db.write(store::step::recover, store::durability::process_death, repair);
-    if (!sessions)
-        co_return std::unexpected(std::move(sessions.error()));
-    for (const auto& id : *sessions)
+    if (!found)
+        co_return std::unexpected(std::move(found.error()));
+    suspects_.try_later(std::move(found->suspects));
+    for (const auto& id : found->sessions)
         registry_.signal(id, signal::look_for_work{});
     co_return base::result<>{};
+}
+
+aio::awaitable<> core::shut_down()
+{
+    co_await suspects_.stop();
+    co_await registry_.shut_down();
 }
 
 aio::awaitable<base::result<store::events::filter>> core::event_filter(

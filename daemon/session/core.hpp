@@ -6,6 +6,7 @@
 #include "session/environment.hpp"
 #include "session/registry.hpp"
 #include "session/service.hpp"
+#include "session/suspects.hpp"
 
 #include <atomic>
 
@@ -21,7 +22,7 @@ public:
     // Submits and messages are refused from now on (errc::draining).
     void drain() { draining_ = true; }
     // Ends all work in an orderly way; see registry::shut_down.
-    aio::awaitable<> shut_down() { return registry_.shut_down(); }
+    aio::awaitable<> shut_down();
 
     aio::awaitable<base::result<submitted>> submit(
         caller who, proto::api::submit_request what, std::optional<idempotency_key> key) override;
@@ -53,6 +54,7 @@ public:
 private:
     environment& shared_;
     registry registry_;
+    suspects suspects_;
     std::atomic<bool> draining_ = false;
 };
 

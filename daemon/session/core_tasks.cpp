@@ -177,6 +177,8 @@ aio::awaitable<base::result<core::cancelled>> core::cancel(caller who, std::stri
         store::step::request_cancel, store::durability::power_loss, request);
     if (done && !has_ended(done->task.state))
         registry_.signal(done->task.session_id, signal::cancel{done->task.id});
+    if (done && done->task.state == proto::api::task_state::running)
+        registry_.release(done->task.session_id); // it may be held back: suspects.hpp
     co_return answer(std::move(done));
 }
 

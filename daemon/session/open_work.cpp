@@ -88,8 +88,10 @@ aio::awaitable<> open_work::work()
     }
     if (!loop_.is_over()) {
         co_await stop_running("agentd was stopped while this ran; it may have had effects");
-        auto keep = [id = task_.shown.id, ms = elapsed().count()](
-                        store::connection& db) { store::tasks::set_elapsed(db, id, ms); };
+        auto keep = [id = task_.shown.id, ms = elapsed().count()](store::connection& db) {
+            store::tasks::set_elapsed(db, id, ms);
+            store::tasks::set_at_work(db, id, false);
+        };
         co_await commit(shared_, store::step::wait_for_jobs, std::move(keep));
     }
 }

@@ -140,6 +140,7 @@ aio::awaitable<> open_work::finish_call(
     auto finish = [task = task_, row, wall](
                       store::connection& db) { steps::finish_call(db, task, row, wall); };
     co_await commit(shared_, store::step::finish_call, std::move(finish));
+    task_.unclean_ends = 0;
     row.state = calls::state::finished;
 }
 

@@ -14,14 +14,6 @@ jobs::stopped_by stopped_by_end(const ending& how)
     return how.state == task_state::cancelled ? jobs::stopped_by::user : jobs::stopped_by::task_end;
 }
 
-// What the next prompt must not be mistaken for: words about a message nobody has answered.
-std::string note_about(const ending& how)
-{
-    const auto what =
-        how.state == task_state::cancelled ? std::string{"cancelled"} : "failed: " + how.type;
-    return "[agentd: this task was " + what + "; do not go on with it]";
-}
-
 } // namespace
 
 std::optional<event> open_work::internal_error(std::string text)

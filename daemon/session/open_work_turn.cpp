@@ -225,6 +225,7 @@ aio::awaitable<> open_work::store_reply(model::reply reply, const std::vector<ac
     auto store = [task = task_, end](
                      store::connection& db) { return steps::complete_reply(db, task, end); };
     const auto seq = co_await commit(shared_, store::step::complete_reply, std::move(store));
+    task_.unclean_ends = 0;
     for (auto& call : calls_)
         call.row.message_seq = seq;
     if (refused)

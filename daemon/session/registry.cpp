@@ -18,11 +18,24 @@ void registry::signal(const base::session_id& id, incoming what)
         strand_, [this, id, what = std::move(what)]() mutable { deliver(id, std::move(what)); });
 }
 
+void registry::hold_back(const base::session_id& id)
+{
+    boost::asio::post(strand_, [this, id] { held_.insert(id); });
+}
+
+void registry::release(const base::session_id& id)
+{
+    boost::asio::post(strand_, [this, id] {
+        held_.erase(id);
+        deliver(id, signal::look_for_work{});
+    });
+}
+
 void registry::deliver(const base::session_id& id, incoming what)
 {
     auto found = live_.find(id);
     if (found == live_.end()) {
-        if (stopping_ || !std::holds_alternative<signal::look_for_work>(what))
+        if (stopping_ || held_.contains(id) || !std::holds_alternative<signal::look_for_work>(what))
             return;
         auto strand = aio::make_strand(shared_.io);
         auto fresh = std::make_shared<session>(shared_, id, strand);

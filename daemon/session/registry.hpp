@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 
 namespace agentd::session {
 
@@ -21,6 +22,10 @@ public:
     // Tells the session; one that is not live is made for look_for_work, and has no use for
     // the other signals (what they tell is in the store).
     void signal(const base::session_id& id, incoming what);
+
+    // Until it is released, nothing makes the session live / its work is looked for now.
+    void hold_back(const base::session_id& id);
+    void release(const base::session_id& id);
 
     // No session is made any more; all live ones end their work as an orderly stop has it
     // (DESIGN §3). Goes on when they are gone.
@@ -45,6 +50,7 @@ private:
     aio::executor strand_;
     bool stopping_ = false;
     std::map<base::session_id, entry> live_;
+    std::set<base::session_id> held_;
     aio::task_group running_; // last: its coroutines use all the others
 };
 

@@ -155,11 +155,14 @@ aio::awaitable<bool> session::work()
     auto place = co_await take_turn(*wish);
     if (!place)
         co_return false;
+    auto take = [id = id_](store::connection& db) { steps::take_up(db, id); };
     auto open = [id = id_, &tools = open_work::tool_set(shared_)](
                     store::connection& db) { return steps::open_task(db, id, tools); };
     std::optional<steps::opened_task> task;
     std::string broken;
     try {
+        // On its own: reading the task may be what ends the daemon.
+        co_await commit(shared_, store::step::take_up_task, std::move(take));
         auto opened = co_await commit(shared_, store::step::start_task, std::move(open));
         task = std::move(opened);
     } catch (const broken_step& why) {

@@ -164,8 +164,24 @@ void start_job(connection& db, const store::jobs::row& job, std::int64_t pid);
 
 // --- after a restart
 
-// What cannot go on is given its end: jobs are lost. Their notifications are queued.
-// The sessions that have work.
-[[nodiscard]] std::vector<base::session_id> recover(connection& db);
+// The session's next task is about to be worked on, or even read: an end of the daemon from now
+// on, until it waits, ends or is laid down in order, may be its fault.
+void take_up(connection& db, const base::session_id& id);
+
+// So many unclean ends of the daemon, with no step committed in between, are a crash loop.
+inline constexpr std::int64_t crash_loop_ends = 3;
+
+// One more end of the daemon under it makes a crash loop.
+struct suspect {
+    base::task_id task;
+    base::session_id session;
+};
+struct recovered {
+    std::vector<base::session_id> sessions; // that have work, those of suspects left out
+    std::vector<suspect> suspects;
+};
+// What cannot go on is given its end: jobs are lost, their notifications queued; a task under
+// which the daemon ended crash_loop_ends times has failed.
+[[nodiscard]] recovered recover(connection& db);
 
 } // namespace agentd::session::steps

@@ -27,6 +27,8 @@ void account(connection& db, const store::tasks::row& task, const summary_reply&
     const auto used = model::billed_usage(made.reply);
     bill(db, task, {used.input, used.output, used.cache_read, used.cache_write}, made.cost_usd);
     store::tasks::set_elapsed(db, task.shown.id, made.elapsed_ms);
+    if (task.unclean_ends != 0) // see steps_turn.cpp
+        store::tasks::set_unclean_ends(db, task.shown.id, 0);
     db.append_event(events::turn_finished(
         task.shown, made.turn, made.reply, made.cost_usd, purpose::compaction));
 }

@@ -1,11 +1,9 @@
-// The steps of a job's life, and what a restart makes of it. On the store's writing thread.
+// The steps of a job's life. On the store's writing thread.
 #include "session/events.hpp"
 #include "session/steps.hpp"
 #include "store/notifications.hpp"
 
 namespace agentd::session::steps {
-
-using proto::api::job_state;
 
 bool queue_job(connection& db, const store::jobs::row& job, bool queued)
 {
@@ -36,18 +34,6 @@ std::int64_t finish_job(connection& db, const store::jobs::row& job)
     const auto id = store::notifications::queue(db, news);
     db.append_event(events::notification_queued(news.session_id, news.task_id, news.job_id, id));
     return id;
-}
-
-std::vector<base::session_id> recover(connection& db)
-{
-    for (auto& job : store::jobs::live(db)) {
-        const bool ran = job.shown.state == job_state::running;
-        job.shown.state = job_state::lost;
-        job.shown.reason = ran ? "agentd ended while it ran" : "agentd ended before it was started";
-        job.shown.ended_at = base::wall_now();
-        static_cast<void>(finish_job(db, job));
-    }
-    return store::sessions::with_work(db);
 }
 
 } // namespace agentd::session::steps

@@ -161,14 +161,19 @@ void begin_waiting(connection& db, const store::tasks::row& task)
 {
     if (!store::tasks::set_waiting(db, task.shown.id, true))
         return;
+    store::tasks::set_at_work(db, task.shown.id, false);
+    if (task.unclean_ends != 0) // see steps_turn.cpp
+        store::tasks::set_unclean_ends(db, task.shown.id, 0);
     store::sessions::set_state(db, task.shown.session_id, session_state::waiting);
     db.append_event(events::task_waiting(task.shown, store::jobs::count_live(db, task.shown.id)));
 }
 
 void end_waiting(connection& db, const store::tasks::row& task)
 {
-    if (store::tasks::set_waiting(db, task.shown.id, false))
-        store::sessions::set_state(db, task.shown.session_id, session_state::running);
+    if (!store::tasks::set_waiting(db, task.shown.id, false))
+        return;
+    store::tasks::set_at_work(db, task.shown.id, true);
+    store::sessions::set_state(db, task.shown.session_id, session_state::running);
 }
 
 namespace {

@@ -27,6 +27,13 @@ void write_texts(connection& db, const proto::api::task& task, const turn_end& w
     }
 }
 
+// The task's work has got on: ends of the daemon before it were not its fault.
+void clear_suspicion(connection& db, const store::tasks::row& task)
+{
+    if (task.unclean_ends != 0)
+        store::tasks::set_unclean_ends(db, task.shown.id, 0);
+}
+
 void deliver(connection& db, const proto::api::task& task, std::int64_t message_seq)
 {
     for (const auto& told : store::notifications::deliver(db, task.session_id, message_seq))
@@ -66,6 +73,7 @@ std::int64_t complete_reply(connection& db, const store::tasks::row& task, const
     const proto::api::usage usage{used.input, used.output, used.cache_read, used.cache_write};
     const bool refused = what.reply.stop == model::stop_reason::refusal;
     std::int64_t seq = 0;
+    clear_suspicion(db, task);
     if (what.pending_seq != 0 && !refused) {
         store::messages::mark_answered(db, id, what.pending_seq);
         deliver(db, shown, what.pending_seq);
@@ -113,6 +121,7 @@ void begin_call(connection& db, const store::tasks::row& task, const store::call
 void finish_call(connection& db, const store::tasks::row& task, const store::calls::row& call,
     std::chrono::milliseconds wall)
 {
+    clear_suspicion(db, task);
     store::calls::finish(
         db, task.shown.session_id, call.message_seq, call.position, call.text, call.is_error);
     db.append_event(events::tool_finished(task.shown, call, wall));

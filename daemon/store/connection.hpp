@@ -83,6 +83,8 @@ public:
     virtual base::event_seq append_event(proto::api::event what) = 0;
     // No event of the running transaction has a smaller seq. (The writing connection only.)
     [[nodiscard]] virtual base::event_seq first_seq_of_transaction() const = 0;
+    // Which run of the machine this is. (The writing connection only.)
+    [[nodiscard]] virtual std::string boot_id() const = 0;
 };
 
 } // namespace agentd::store

@@ -28,6 +28,7 @@ public:
 
     base::event_seq append(sqlite_connection& db, proto::api::event what);
     [[nodiscard]] base::event_seq next() const { return next_; }
+    [[nodiscard]] const std::string& boot_id() const { return boot_id_; }
     [[nodiscard]] std::optional<seq_jump> jump() const { return jump_; }
 
     // How many events the running transaction has; back to that many, numbers included.

@@ -100,6 +100,17 @@ std::vector<row> history(connection& db, const base::session_id& id, std::int64_
     return rows;
 }
 
+std::optional<row> last(connection& db, const base::session_id& id)
+{
+    auto found =
+        db.prepare("SELECT seq, epoch, task, created_at, role, content, answered FROM messages "
+                   "WHERE session = ? ORDER BY seq DESC LIMIT 1");
+    found.bind(id.str());
+    if (!found.next())
+        return std::nullopt;
+    return row{read(found), found.integer(6) != 0};
+}
+
 std::vector<proto::api::message> list(
     connection& db, const base::session_id& id, std::int64_t after_seq, std::size_t limit)
 {

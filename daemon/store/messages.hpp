@@ -37,6 +37,8 @@ void end_at(connection& db, const base::session_id& id, std::int64_t seq, std::i
 // What a request of that epoch is made of, in order.
 [[nodiscard]] std::vector<row> history(
     connection& db, const base::session_id& id, std::int64_t epoch);
+// The newest one of all epochs.
+[[nodiscard]] std::optional<row> last(connection& db, const base::session_id& id);
 // A page of all epochs, oldest first.
 [[nodiscard]] std::vector<proto::api::message> list(
     connection& db, const base::session_id& id, std::int64_t after_seq, std::size_t limit);

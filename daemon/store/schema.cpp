@@ -5,6 +5,7 @@
 #include "store/fail_point.hpp"
 #include "store/schema_v1.hpp"
 #include "store/schema_v2.hpp"
+#include "store/schema_v3.hpp"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -20,7 +21,7 @@ namespace {
 
 constexpr std::int64_t application_id = 0x61676e74; // "agnt"
 
-constexpr step all_steps[] = {v1, v2};
+constexpr step all_steps[] = {v1, v2, v3};
 
 // Its names survive a power loss.
 bool sync_folder_of(const std::string& file)

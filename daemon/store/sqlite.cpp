@@ -161,6 +161,11 @@ base::event_seq sqlite_connection::first_seq_of_transaction() const
     return log_ == nullptr ? 0 : log_->next() - log_->mark();
 }
 
+std::string sqlite_connection::boot_id() const
+{
+    return log_ == nullptr ? std::string{} : log_->boot_id();
+}
+
 void sqlite_connection::set_synced(bool on)
 {
     if (on == synced_)

@@ -39,6 +39,7 @@ public:
     [[nodiscard]] std::int64_t last_rowid() const override;
     base::event_seq append_event(proto::api::event what) override;
     [[nodiscard]] base::event_seq first_seq_of_transaction() const override;
+    [[nodiscard]] std::string boot_id() const override;
 
     // Where append_event goes; without one (the reading connection) it is refused.
     void set_event_log(event_log* log) { log_ = log; }

@@ -13,6 +13,7 @@ enum class step {
     request_cancel,
     delete_session,
     // the life of a task
+    take_up_task,
     start_task,
     begin_turn,
     complete_reply,

@@ -175,4 +175,39 @@ void set_unclean_ends(connection& db, const base::task_id& id, std::int64_t ends
     db.prepare("UPDATE tasks SET unclean_ends = ? WHERE id = ?").bind(ends).bind(id.str()).run();
 }
 
+void set_at_work(connection& db, const base::task_id& id, bool now)
+{
+    db.prepare("UPDATE tasks SET at_work = ? WHERE id = ?")
+        .bind(now ? db.boot_id() : std::string{})
+        .bind(id.str())
+        .run();
+}
+
+std::vector<base::task_id> at_work(connection& db)
+{
+    auto found =
+        db.prepare("SELECT id FROM tasks WHERE state IN (0, 1, 2) AND at_work = ? ORDER BY n");
+    found.bind(db.boot_id());
+    std::vector<base::task_id> ids;
+    while (found.next())
+        ids.emplace_back(found.text(0));
+    return ids;
+}
+
+std::vector<std::pair<base::task_id, base::session_id>> that_met(connection& db, std::int64_t ends)
+{
+    auto found = db.prepare("SELECT id, session FROM tasks WHERE state IN (0, 1, 2) "
+                            "AND unclean_ends >= ? ORDER BY n");
+    found.bind(ends);
+    std::vector<std::pair<base::task_id, base::session_id>> all;
+    while (found.next())
+        all.emplace_back(base::task_id{found.text(0)}, base::session_id{found.text(1)});
+    return all;
+}
+
+void set_none_at_work(connection& db)
+{
+    db.prepare("UPDATE tasks SET at_work = '' WHERE state IN (0, 1, 2) AND at_work <> ''").run();
+}
+
 } // namespace agentd::store::tasks

@@ -57,4 +57,15 @@ void add_usage(
 void set_elapsed(connection& db, const base::task_id& id, std::int64_t elapsed_ms);
 void set_unclean_ends(connection& db, const base::task_id& id, std::int64_t ends);
 
+// Whether it is being worked on. What a daemon leaves standing here when it ends tells its
+// successor, in the same run of the machine, under which tasks that was.
+void set_at_work(connection& db, const base::task_id& id, bool now);
+// The tasks that are so in this run of the machine, oldest first / makes it none, of any run.
+[[nodiscard]] std::vector<base::task_id> at_work(connection& db);
+void set_none_at_work(connection& db);
+// The tasks that have not ended and have so many unclean ends or more, with their sessions,
+// oldest first.
+[[nodiscard]] std::vector<std::pair<base::task_id, base::session_id>> that_met(
+    connection& db, std::int64_t ends);
+
 } // namespace agentd::store::tasks

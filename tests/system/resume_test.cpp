@@ -1,8 +1,7 @@
 // What a task is found in after the daemon's end, at moments too short to be met from outside,
 // and what becomes of one whose state the database refuses.
+#include "tests/system/state_by_hand.hpp"
 #include "tests/system/window.hpp"
-
-#include <sqlite3.h>
 
 #include <csignal>
 #include <filesystem>
@@ -11,25 +10,13 @@ using namespace agentd::testing;
 
 namespace {
 
-// Changes the state by hand, beside the daemon or without it.
-void change_state(world& w, const char* sql)
-{
-    sqlite3* db = nullptr;
-    REQUIRE(sqlite3_open((w.state_folder() + "/agentd.db").c_str(), &db) == SQLITE_OK);
-    sqlite3_busy_timeout(db, 10'000);
-    char* why = nullptr;
-    const auto done = sqlite3_exec(db, sql, nullptr, nullptr, &why);
-    CHECK_MESSAGE(done == SQLITE_OK, (why == nullptr ? "" : why));
-    sqlite3_free(why);
-    sqlite3_close(db);
-}
-
 // Makes of the state what the first version of the schema would have kept of it
 // (tests/daemon/store/open_test.cpp: nothing else differs).
 void to_first_version(world& w)
 {
     change_state(w,
         "ALTER TABLE epochs DROP COLUMN first_seq; ALTER TABLE sessions DROP COLUMN context_tokens;"
+        "ALTER TABLE tasks DROP COLUMN at_work;"
         "PRAGMA user_version = 1");
 }
 

@@ -42,6 +42,9 @@ public:
     // Starts the daemon and waits for READY=1 / stops it with `signal` and gives its exit code.
     void start_daemon();
     int stop_daemon(int signal);
+    // Starts it and does not wait until it is ready / ends it with SIGKILL.
+    void launch_daemon();
+    void kill_daemon();
     [[nodiscard]] process& daemon() { return *daemon_; }
     [[nodiscard]] const std::string& folder() const { return scratch_.path(); }
     [[nodiscard]] std::string socket() const { return scratch_ / "s"; }
@@ -86,6 +89,8 @@ public:
     boost::json::array requests(const std::string& conversation = {});
     // Fails the test if any request broke a rule or did not meet its expectation.
     void check_model_content();
+    // What is wrong with them, one text for each.
+    std::vector<std::string> model_faults();
     [[nodiscard]] const std::string& model_url() const { return model_url_; }
 
 private:

@@ -1,0 +1,98 @@
+// What a start makes of the state that the last daemon has left: recovery.md has the table.
+// On the store's writing thread.
+#include "proto/messages/encode.hpp"
+#include "session/steps.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace agentd::session::steps {
+namespace {
+
+using proto::api::job_state;
+
+void lose_jobs(connection& db)
+{
+    for (auto& job : store::jobs::live(db)) {
+        const bool ran = job.shown.state == job_state::running;
+        job.shown.state = job_state::lost;
+        job.shown.reason = ran ? "agentd ended while it ran" : "agentd ended before it was started";
+        job.shown.ended_at = base::wall_now();
+        static_cast<void>(finish_job(db, job));
+    }
+}
+
+// The next task's prompt stands behind this one's: what nobody has answered is not to be.
+void note_end(connection& db, const store::tasks::row& task, abandoned& end)
+{
+    auto last = store::messages::last(db, task.shown.session_id);
+    if (!last || last->answered || last->shown.role != "user" ||
+        last->shown.task_id != task.shown.id)
+        return;
+    end.pending_seq = last->shown.seq;
+    end.pending = std::move(last->shown.content);
+    end.pending.back() = ',';
+    end.pending.append(proto::messages::text_block(note_about(end.how))).append("]");
+}
+
+void fail_as_crash_loop(connection& db, const store::tasks::row& task, std::int64_t ends)
+{
+    abandoned end;
+    end.how = failed_as("crash_loop",
+        fmt::format("agentd ended {} times in a row while this task had a step in progress", ends));
+    note_end(db, task, end);
+    static_cast<void>(finish_task(db, task, end));
+}
+
+// Counts the last daemon's end for what it worked on.
+void count_ends(connection& db)
+{
+    for (const auto& id : store::tasks::at_work(db)) {
+        const auto task = store::tasks::find(db, id);
+        if (!task)
+            continue;
+        const auto ends = task->unclean_ends + 1;
+        store::tasks::set_unclean_ends(db, id, ends);
+        if (ends >= crash_loop_ends)
+            fail_as_crash_loop(db, *task, ends);
+    }
+    store::tasks::set_none_at_work(db);
+}
+
+// Also those that were held back until their daemon ended.
+std::vector<suspect> held_back(connection& db)
+{
+    std::vector<suspect> all;
+    for (auto& [task, session] : store::tasks::that_met(db, crash_loop_ends - 1))
+        all.push_back({std::move(task), std::move(session)});
+    return all;
+}
+
+} // namespace
+
+void take_up(connection& db, const base::session_id& id)
+{
+    auto task = store::tasks::open_of(db, id);
+    if (!task)
+        task = store::tasks::next_queued(db, id);
+    if (task)
+        store::tasks::set_at_work(db, task->shown.id, true);
+}
+
+recovered recover(connection& db)
+{
+    lose_jobs(db);
+    recovered found;
+    count_ends(db);
+    found.suspects = held_back(db);
+    std::set<base::session_id> of_suspects;
+    for (const auto& one : found.suspects)
+        of_suspects.insert(one.session);
+    found.sessions = store::sessions::with_work(db);
+    std::erase_if(found.sessions,
+        [&of_suspects](const base::session_id& id) { return of_suspects.contains(id); });
+    return found;
+}
+
+} // namespace agentd::session::steps
