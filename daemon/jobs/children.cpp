@@ -168,6 +168,14 @@ std::chrono::microseconds children::cpu_of_orphans(std::uint64_t mark) const
     return entry == used_.end() ? std::chrono::microseconds{0} : entry->second.cpu;
 }
 
+void children::kill_orphans(std::uint64_t mark) const
+{
+    const std::lock_guard hold{lock_};
+    for (const pid_t pid : list_locked())
+        if (mark_of(pid) == mark)
+            ::kill(pid, SIGKILL); // unreaped by us: the number cannot be another's
+}
+
 void children::sweep()
 {
     const std::lock_guard hold{lock_};

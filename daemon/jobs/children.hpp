@@ -59,6 +59,8 @@ public:
     [[nodiscard]] std::vector<pid_t> orphans(std::uint64_t mark, std::string_view variable);
     // CPU time of the orphans of one command that have been reaped.
     [[nodiscard]] std::chrono::microseconds cpu_of_orphans(std::uint64_t mark) const;
+    // Kills those that carry `mark`, without a descriptor.
+    void kill_orphans(std::uint64_t mark) const;
     // Reaps dead orphans, and kills living ones whose command has ended: nobody waits for them.
     // After each SIGCHLD.
     void sweep();

@@ -40,32 +40,65 @@ AGENTD_UNINSTRUMENTED void default_signals()
         ::syscall(SYS_rt_sigaction, number, &default_action, nullptr, signal_set_bytes);
 }
 
-AGENTD_UNINSTRUMENTED void set_limits(const child_orders& orders)
+AGENTD_UNINSTRUMENTED bool read_limit(int which, rlimit64& into)
+{
+    return ::syscall(SYS_prlimit64, 0, which, nullptr, &into) == 0;
+}
+
+AGENTD_UNINSTRUMENTED bool write_limit(int which, const rlimit64& from)
+{
+    return ::syscall(SYS_prlimit64, 0, which, &from, nullptr) == 0;
+}
+
+AGENTD_UNINSTRUMENTED bool set_mark(const child_orders& orders)
 {
     rlimit64 now;
-    if (orders.mark != 0 && ::syscall(SYS_prlimit64, 0, RLIMIT_LOCKS, nullptr, &now) == 0) {
-        now.rlim_cur = orders.mark;
-        ::syscall(SYS_prlimit64, 0, RLIMIT_LOCKS, &now, nullptr);
-    }
-    if (orders.cpu_seconds != 0 && ::syscall(SYS_prlimit64, 0, RLIMIT_CPU, nullptr, &now) == 0) {
-        // XCPU, which may be handled; a little later KILL.
-        constexpr std::uint64_t to_kill = 2;
-        const std::uint64_t hard = orders.cpu_seconds + to_kill;
-        now.rlim_max = hard < now.rlim_max ? hard : now.rlim_max;
-        now.rlim_cur = orders.cpu_seconds < now.rlim_max ? orders.cpu_seconds : now.rlim_max;
-        ::syscall(SYS_prlimit64, 0, RLIMIT_CPU, &now, nullptr);
-    }
-    if (orders.file_bytes != 0 && ::syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, nullptr, &now) == 0) {
-        now.rlim_max = orders.file_bytes < now.rlim_max ? orders.file_bytes : now.rlim_max;
-        now.rlim_cur = now.rlim_max;
-        ::syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, &now, nullptr);
-    }
-    if (orders.sets_descriptor_limit &&
-        ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &now) == 0) {
-        now.rlim_cur =
-            orders.descriptor_limit < now.rlim_max ? orders.descriptor_limit : now.rlim_max;
-        ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &now, nullptr);
-    }
+    if (!read_limit(RLIMIT_LOCKS, now))
+        return false;
+    if (orders.mark > now.rlim_max) // where it does not fit, the environment is the mark
+        return true;
+    now.rlim_cur = orders.mark;
+    return write_limit(RLIMIT_LOCKS, now);
+}
+
+AGENTD_UNINSTRUMENTED bool limit_cpu(const child_orders& orders)
+{
+    // XCPU, which may be handled; a little later KILL.
+    constexpr std::uint64_t to_kill = 2;
+    rlimit64 now;
+    if (!read_limit(RLIMIT_CPU, now))
+        return false;
+    const std::uint64_t hard = orders.cpu_seconds + to_kill;
+    now.rlim_max = hard < now.rlim_max ? hard : now.rlim_max;
+    now.rlim_cur = orders.cpu_seconds < now.rlim_max ? orders.cpu_seconds : now.rlim_max;
+    return write_limit(RLIMIT_CPU, now);
+}
+
+AGENTD_UNINSTRUMENTED bool limit_files(const child_orders& orders)
+{
+    rlimit64 now;
+    if (!read_limit(RLIMIT_FSIZE, now))
+        return false;
+    now.rlim_max = orders.file_bytes < now.rlim_max ? orders.file_bytes : now.rlim_max;
+    now.rlim_cur = now.rlim_max;
+    return write_limit(RLIMIT_FSIZE, now);
+}
+
+AGENTD_UNINSTRUMENTED bool limit_descriptors(const child_orders& orders)
+{
+    rlimit64 now;
+    if (!read_limit(RLIMIT_NOFILE, now))
+        return false;
+    now.rlim_cur = orders.descriptor_limit < now.rlim_max ? orders.descriptor_limit : now.rlim_max;
+    return write_limit(RLIMIT_NOFILE, now);
+}
+
+AGENTD_UNINSTRUMENTED bool set_limits(const child_orders& orders)
+{
+    return (orders.mark == 0 || set_mark(orders)) &&
+        (orders.cpu_seconds == 0 || limit_cpu(orders)) &&
+        (orders.file_bytes == 0 || limit_files(orders)) &&
+        (!orders.sets_descriptor_limit || limit_descriptors(orders));
 }
 
 AGENTD_UNINSTRUMENTED void raise_oom_score(child_orders& orders)
@@ -95,7 +128,9 @@ AGENTD_UNINSTRUMENTED void become(child_orders& orders)
         return;
     ::syscall(SYS_umask, umask_of_commands);
     raise_oom_score(orders);
-    set_limits(orders);
+    orders.step = child_step::limits;
+    if (!set_limits(orders))
+        return;
     orders.step = child_step::output;
     if (!connect(orders))
         return;
@@ -169,7 +204,8 @@ birth clone_on(child_orders& orders, std::byte* stack, int cgroup_fd)
     const long answer = clone3_call(how, child_main, &orders);
     if (answer > 0)
         return {.pid = static_cast<pid_t>(answer), .pidfd = pidfd, .error = 0};
-    if (answer == -ENOSYS && cgroup_fd < 0)
+    // Some sandboxes say EPERM for a call that they do not know.
+    if ((answer == -ENOSYS || answer == -EPERM) && cgroup_fd < 0)
         return clone_without_cgroup(orders, stack);
     return {.pid = -1, .pidfd = -1, .error = static_cast<int>(-answer)};
 }

@@ -12,7 +12,7 @@
 namespace agentd::jobs {
 
 // Where the child failed.
-enum class child_step { session, workdir, output, exec };
+enum class child_step { session, workdir, limits, output, exec };
 
 struct child_orders {
     const char* path;

@@ -106,11 +106,36 @@ void raise_oom_score_of(pid_t pid, std::string_view score)
     }
 }
 
+// Of processes or memory: what the leaf's own bounds may say, which nobody is to get around.
+bool is_shortage(int number)
+{
+    return number == EAGAIN || number == ENOMEM;
+}
+
+void reap(pid_t pid)
+{
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+}
+
+// Makes `fd` the second pidfd of the child, or ends the child.
+base::result<> watch_through(base::unique_fd fd, launched& child)
+{
+    child.watch = std::move(fd);
+    if (::dup3(child.pidfd.get(), child.watch.get(), O_CLOEXEC) >= 0)
+        return {};
+    auto why = base::system_error("watch the process", errno);
+    ::kill(-child.id.pid, SIGKILL); // who has left the group is found by the mark
+    reap(child.id.pid);
+    return std::unexpected(std::move(why));
+}
+
 base::error failure_of(child_step step, int number)
 {
     switch (step) {
     case child_step::session: return base::system_error("start a session", number);
     case child_step::workdir: return base::system_error("enter the workspace", number);
+    case child_step::limits: return base::system_error("limit the process", number);
     case child_step::output: return base::system_error("connect the output", number);
     case child_step::exec: break;
     }
@@ -153,8 +178,9 @@ base::result<launched> launch(const launch_plan& plan)
         .file_bytes = plan.file_limit,
     };
     auto born = clone_child(orders, plan.cgroup_fd);
-    const int cgroup_error = born.pid < 0 && plan.cgroup_fd >= 0 ? born.error : 0;
-    if (cgroup_error != 0) // a leaf that refuses is no reason to run nothing
+    const bool leaf_refuses = born.pid < 0 && plan.cgroup_fd >= 0 && !is_shortage(born.error);
+    const int cgroup_error = leaf_refuses ? born.error : 0;
+    if (leaf_refuses) // which is no reason to run nothing
         born = clone_child(orders, -1);
     if (born.pid < 0)
         return std::unexpected(base::system_error("start a process", born.error));
@@ -164,14 +190,13 @@ base::result<launched> launch(const launch_plan& plan)
     child.cgroup_error = cgroup_error;
     child.pidfd.reset(born.pidfd);
     if (orders.error != 0) { // it has exited or is about to: this does not wait for anything else
-        while (::waitpid(child.id.pid, nullptr, 0) < 0 && errno == EINTR) {
-        }
+        reap(child.id.pid);
         return std::unexpected(failure_of(orders.step, orders.error));
     }
+    if (auto watched = watch_through(std::move(fds->null), child); !watched)
+        return std::unexpected(std::move(watched.error()));
     if (!orders.oom_score_set)
         raise_oom_score_of(child.id.pid, oom_score);
-    child.watch = std::move(fds->null);
-    ::dup3(child.pidfd.get(), child.watch.get(), O_CLOEXEC);
     child.output = std::move(fds->reader);
     return child;
 }

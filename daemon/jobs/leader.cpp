@@ -95,11 +95,17 @@ std::optional<exit_status> leader::look() const
     siginfo_t info{};
     rusage used{};
     const int flags = WEXITED | WNOHANG | WNOWAIT;
-    const long failed = ::syscall(SYS_waitid, P_PID, id_.pid, &info, flags, &used);
+    long failed = 0;
+    do
+        failed = ::syscall(SYS_waitid, P_PID, id_.pid, &info, flags, &used);
+    while (failed != 0 && errno == EINTR);
     exit_status status{.code = {}, .signal = {}, .used = usage_of(used)};
-    if (failed != 0 && errno == ECHILD) // somebody else has reaped it: a bug, but no hang
+    const int error = failed == 0 ? 0 : errno;
+    if (error != 0 && has_died(handles_->watch.native_handle())) { // reaped by somebody: a bug
+        status.error = error;
         return status;
-    if (failed != 0 || info.si_pid != id_.pid)
+    }
+    if (error != 0 || info.si_pid != id_.pid)
         return std::nullopt;
     if (info.si_code == CLD_EXITED)
         status.code = info.si_status;

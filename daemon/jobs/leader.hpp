@@ -17,7 +17,8 @@ namespace agentd::jobs {
 struct exit_status {
     std::optional<int> code;
     std::optional<int> signal;
-    usage used; // of the shell and of the children it has waited for
+    usage used;    // of the shell and of the children it has waited for
+    int error = 0; // errno when the kernel does not tell how
 };
 
 class leader {

@@ -1,5 +1,6 @@
 #include "jobs/pump.hpp"
 
+#include "base/error.hpp"
 #include "base/log.hpp"
 
 #include <boost/asio/post.hpp>
@@ -36,7 +37,7 @@ pump::pump(const aio::executor& strand, base::unique_fd pipe, output_sink& sink,
     boost::system::error_code refused;
     pipe_.assign(pipe.get(), refused);
     if (refused) {
-        log::warning("job.output_lost", {}, "cannot watch a pipe: {}", refused.message());
+        refusal_ = "cannot watch the output: " + refused.message();
         at_end_ = true;
         return;
     }
@@ -87,6 +88,9 @@ pump::got pump::read_once()
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return got::nothing; // an interrupted one is found readable again
+    if (n < 0)
+        log::warning("job.output_lost", {}, "{}",
+            base::system_error("go on reading a command's output", errno).text);
     return got::end;
 }
 

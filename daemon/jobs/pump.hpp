@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace agentd::jobs {
 
@@ -28,6 +29,8 @@ public:
     // Once, in a coroutine of its own; ends by itself or after finish_soon().
     aio::awaitable<> run();
     void finish_soon();
+    // Why nothing can be read at all; empty: it can.
+    [[nodiscard]] const std::string& refusal() const { return refusal_; }
     [[nodiscard]] bool at_end() const { return at_end_; }
     // Whether more was written than the sink may get; at_end() holds then.
     [[nodiscard]] bool over() const { return over_; }
@@ -46,6 +49,7 @@ private:
     std::uint64_t left_;   // of `most`
     bool over_ = false;
     bool at_end_ = false;
+    std::string refusal_;
 };
 
 } // namespace agentd::jobs

@@ -103,6 +103,8 @@ aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, bas
         .keep_leftovers = with_.keep_leftovers};
     job_state state{rules, began};
     tree processes{shared_.children, shell_->id(), variable_, group_ ? &*group_ : nullptr};
+    if (!reading.refusal().empty()) // it would only be told that nobody reads
+        state.abort(clock::now());
     co_await end_tree(state, processes, reading);
     watchers_.cancel();
     co_await watchers_.join();
@@ -118,6 +120,10 @@ aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, bas
     reading.finish_soon();
     co_await reading_.join();
     name_cause(state, reading, end);
+    if (!reading.refusal().empty()) {
+        end.how = ended::error;
+        end.reason = reading.refusal();
+    }
     co_return end;
 }
 
@@ -228,6 +234,10 @@ void supervisor::collect(const job_state& state, const tree& processes, outcome&
     }
     into.exit_code = status->code;
     into.signal = status->signal;
+    if (status->error != 0 && into.how == ended::completed) {
+        into.how = ended::error;
+        into.reason = base::system_error("learn how the command ended", status->error).text;
+    }
     status->used.add(shell_->reap());
     const auto bill = group_ ? group_->bill() : group_bill{};
     const auto cpu = bill.cpu.value_or(status->used.cpu);

@@ -170,21 +170,25 @@ void tree::kill()
     const bool as_one = group_ == nullptr || group_->kill();
     // To everyone by itself as well: the group is one step, what forks meanwhile included, but
     // members need not be in it.
-    send(SIGKILL, true);
+    const bool sent = send(SIGKILL, true);
+    if (!sent || !settled_) // no pidfds here, or none now: for want of descriptors, say
+        all_.kill_orphans(leader_.mark);
     if (!as_one)
         send_in_leaf(SIGKILL);
 }
 
-void tree::send(int number, bool also_group)
+bool tree::send(int number, bool also_group)
 {
+    bool sent = true;
     ::kill(-leader_.pid, number);
     for (const auto& one : members_) {
         // A second TERM makes some programs give up on an orderly end.
         if (also_group || ::getpgid(one.pid) != leader_.pid)
-            signal_process(one.pidfd.get(), number);
+            sent = (signal_process(one.pidfd.get(), number) == 0 || errno == ESRCH) && sent;
     }
     if (group_ != nullptr && number != SIGKILL)
         send_in_leaf(number);
+    return sent;
 }
 
 // Who is not in the shell's group, one by one. Asked again for those who were born meanwhile:

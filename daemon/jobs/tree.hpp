@@ -65,7 +65,7 @@ private:
     void add(pid_t pid, pid_t parent);
     void add_children_of(std::size_t index);
     void set_refusing_aside();
-    void send(int number, bool also_group);
+    bool send(int number, bool also_group); // false: a member found by the walk did not get it
     void send_in_leaf(int number);
 
     children& all_;
