@@ -22,8 +22,9 @@ base::result<process_setup> prepare_process()
         return std::unexpected(base::system_error("make the process not dumpable", errno));
     struct sigaction ignore{};
     ignore.sa_handler = SIG_IGN;
-    if (::sigaction(SIGPIPE, &ignore, nullptr) != 0)
-        return std::unexpected(base::system_error("ignore SIGPIPE", errno));
+    for (const int number : {SIGPIPE, SIGXFSZ}) // both come as errors of the write
+        if (::sigaction(number, &ignore, nullptr) != 0)
+            return std::unexpected(base::system_error("ignore a signal", errno));
     rlimit descriptors{};
     if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0)
         return std::unexpected(base::system_error("read the descriptor limit", errno));

@@ -62,7 +62,7 @@ environment::environment(aio::executor executor, aio::blocking_pool& blocking_wo
     : io(std::move(executor)),
       blocking(blocking_work),
       settings(std::move(with)),
-      spool(io, blocking, settings.spool),
+      spool(io, settings.spool),
       job_places(io, settings.job_caps),
       command_places(io, settings.command_caps),
       accounts(settings.session_most.cpu),
@@ -94,6 +94,7 @@ base::result<> environment::open()
             "environment and leaves its parents is only found by a control group");
     looking_after_.spawn("orphans", reap_orphans(strand_, children));
     looking_after_.spawn("control groups", tend_leaves());
+    looking_after_.spawn("old output", spool.settle());
     return {};
 }
 

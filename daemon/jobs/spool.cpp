@@ -6,6 +6,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+
 namespace agentd::jobs {
 namespace {
 
@@ -40,10 +42,19 @@ aio::awaitable<std::optional<spool::progress>> follow(
     co_return spool::progress{live->size, ended};
 }
 
+// How much output there is by now: of a live job more than its files may say, when the disk
+// refuses. On the spool's strand.
+aio::awaitable<std::uint64_t> size_by_now(
+    std::shared_ptr<spool::state> in, base::job_id id, std::uint64_t total)
+{
+    const auto at = in->live.find(id);
+    co_return at == in->live.end() ? total : std::max(total, at->second->size.load());
+}
+
 } // namespace
 
-spool::spool(aio::executor io, aio::blocking_pool& blocking, spool_options options)
-    : state_(std::make_shared<state>(io, blocking, std::move(options)))
+spool::spool(const aio::executor& io, spool_options options)
+    : state_(std::make_shared<state>(io, std::move(options), reading_, writing_))
 {}
 
 spool::~spool() = default;
@@ -56,31 +67,51 @@ base::result<> spool::open()
 aio::awaitable<base::result<piece>> spool::read(
     base::job_id id, std::uint64_t offset, std::size_t limit, std::uint64_t total)
 {
-    auto work = [in = state_, id = std::move(id), offset, limit, total] {
-        return read_piece(in->folder, id, offset, limit, total);
+    auto looking = size_by_now(state_, id, total);
+    const auto size = co_await aio::on(state_->strand, std::move(looking));
+    auto work = [in = state_, id = std::move(id), offset, limit, size] {
+        return read_piece(in->folder, id, offset, limit, size);
     };
-    co_return co_await state_->blocking.run(std::move(work));
+    co_return co_await state_->reading.run(std::move(work));
+}
+
+aio::awaitable<base::result<piece>> spool::read_timed(
+    base::job_id id, std::uint64_t offset, std::size_t limit, std::uint64_t total)
+{
+    auto looking = size_by_now(state_, id, total);
+    const auto size = co_await aio::on(state_->strand, std::move(looking));
+    auto work = [in = state_, id = std::move(id), offset, limit, size] {
+        auto got = read_piece(in->folder, id, offset, limit, size);
+        if (got)
+            add_times(in->folder, id, *got);
+        return got;
+    };
+    co_return co_await state_->reading.run(std::move(work));
 }
 
 aio::awaitable<base::result<piece>> spool::read_tail(
     base::job_id id, std::size_t limit, std::uint64_t total)
 {
-    auto work = [in = state_, id = std::move(id), limit, total] {
-        return read_last(in->folder, id, limit, total);
+    auto looking = size_by_now(state_, id, total);
+    const auto size = co_await aio::on(state_->strand, std::move(looking));
+    auto work = [in = state_, id = std::move(id), limit, size] {
+        return read_last(in->folder, id, limit, size);
     };
-    co_return co_await state_->blocking.run(std::move(work));
+    co_return co_await state_->reading.run(std::move(work));
 }
 
 aio::awaitable<base::result<piece>> spool::read_lines(
     base::job_id id, std::size_t lines, std::size_t limit, std::uint64_t total)
 {
-    auto work = [in = state_, id = std::move(id), lines, limit, total] {
-        auto last = read_last(in->folder, id, limit, total);
+    auto looking = size_by_now(state_, id, total);
+    const auto size = co_await aio::on(state_->strand, std::move(looking));
+    auto work = [in = state_, id = std::move(id), lines, limit, size] {
+        auto last = read_last(in->folder, id, limit, size);
         if (last)
             keep_last_lines(*last, lines);
         return last;
     };
-    co_return co_await state_->blocking.run(std::move(work));
+    co_return co_await state_->reading.run(std::move(work));
 }
 
 aio::awaitable<spool::progress> spool::wait_for_more(base::job_id id, std::uint64_t known)
@@ -100,9 +131,19 @@ aio::awaitable<spool::extent> spool::measure(base::job_id id)
         extent all;
         all.size = files.empty() ? 0 : files.back().end();
         all.gap = missing_in(files, all.size);
+        all.output = read_excerpt(in->folder, id);
         return all;
     };
-    co_return co_await state_->blocking.run(std::move(work));
+    co_return co_await state_->reading.run(std::move(work));
+}
+
+aio::awaitable<> spool::settle()
+{
+    auto work = [in = state_] {
+        in->folder.settle();
+        return 0;
+    };
+    co_await state_->reading.run(std::move(work));
 }
 
 aio::awaitable<> spool::remove(base::job_id id)
@@ -111,7 +152,7 @@ aio::awaitable<> spool::remove(base::job_id id)
         in->folder.remove(id);
         return 0;
     };
-    co_await state_->blocking.run(std::move(work));
+    co_await state_->reading.run(std::move(work));
 }
 
 std::uint64_t spool::bytes_used() const

@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <utility>
 
 namespace agentd::jobs {
 namespace {
 
 constexpr std::uint64_t head_part = 4; // a quarter of the cap for the beginning
 constexpr std::uint64_t file_part = 8; // the rest in so many files, dropped one by one
+constexpr auto retry_pause = std::chrono::milliseconds{100}; // of a disk that refused
+constexpr std::size_t most_files = 64; // a disk that refuses now and then makes small ones
 
 } // namespace
 
@@ -27,11 +30,11 @@ spool_files::~spool_files()
     assert(!current_);
 }
 
-void spool_files::append(std::string_view bytes)
+void spool_files::append(std::string_view bytes, base::wall_time when)
 {
     while (!bytes.empty()) {
-        const auto n = write_some(bytes);
-        if (n == 0) { // left out; the next call tries again behind it
+        const auto n = is_refused(when) ? 0 : write_some(bytes, when);
+        if (n == 0) { // left out; a later call tries again behind it
             total_ += bytes.size();
             return;
         }
@@ -39,17 +42,24 @@ void spool_files::append(std::string_view bytes)
     }
 }
 
-// How much of `bytes` was written; 0: nothing can be now.
-std::size_t spool_files::write_some(std::string_view bytes)
+// Too soon after a refusal to try again. The clock may be set back: then it is tried.
+bool spool_files::is_refused(base::wall_time when) const
 {
-    if ((!current_ || room_in_current() == 0) && !begin_file())
+    return refused_at_ && when >= *refused_at_ && when - *refused_at_ < retry_pause;
+}
+
+// How much of `bytes` was written; 0: nothing can be now.
+std::size_t spool_files::write_some(std::string_view bytes, base::wall_time when)
+{
+    if ((!current_ || room_in_current() == 0) && !begin_file(when))
         return 0;
     const auto want =
         static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), room_in_current()));
     if (!reserve(want)) {
-        refused(ENOSPC);
+        refused(EDQUOT, when);
         return 0;
     }
+    note_time(when);
     ssize_t n = ::write(current_.get(), bytes.data(), want);
     const int why = errno;
     const auto written = n > 0 ? static_cast<std::size_t>(n) : 0;
@@ -59,8 +69,23 @@ std::size_t spool_files::write_some(std::string_view bytes)
     if (!is_head(kept_.back()))
         later_bytes_ += written;
     if (n <= 0)
-        refused(n < 0 ? why : ENOSPC);
+        refused(n < 0 ? why : ENOSPC, when);
+    else
+        refused_at_.reset();
     return written;
+}
+
+// Before the bytes, so that who reads them finds it.
+void spool_files::note_time(base::wall_time when)
+{
+    const auto need = times_.need();
+    if (!times_.wants(when) || !folder_.take(need))
+        return;
+    const auto before = times_.bytes();
+    times_.note(total_, when);
+    const auto used = times_.bytes() - before;
+    kept_.back().times += used;
+    folder_.give_back(need - used);
 }
 
 std::uint64_t spool_files::room_in_current() const
@@ -69,20 +94,36 @@ std::uint64_t spool_files::room_in_current() const
     return (is_head(file) ? head_cap_ : file_cap_) - file.size;
 }
 
-// Closes the current file; the next one begins at the offset reached. Without a first file
-// (the disk refused it) the first bytes are a gap like any other.
-bool spool_files::begin_file()
+// The next file begins at the offset reached. Without a first file (the disk refused it) the
+// first bytes are a gap like any other.
+bool spool_files::begin_file(base::wall_time when)
 {
-    current_.reset();
+    close_file();
     if (total_ == 0 && head_cap_ == 0)
         return false;
+    if (kept_.size() >= most_files)
+        drop_oldest();
     current_ = folder_.create(id_, total_);
     if (!current_) {
-        refused(errno);
+        refused(errno, when);
         return false;
     }
-    kept_.push_back({total_, 0});
+    kept_.push_back({.start = total_});
+    times_ = times_file{
+        folder_.create_times(id_, total_), is_head(kept_.back()) ? head_cap_ : file_cap_};
     return true;
+}
+
+// What its times cannot say any more goes with all of them.
+void spool_files::close_file()
+{
+    if (current_ && !times_.finish()) {
+        auto& file = kept_.back();
+        folder_.unlink_times(id_, file.start);
+        folder_.give_back(std::exchange(file.times, 0));
+    }
+    times_ = {};
+    current_.reset();
 }
 
 // Makes room for `bytes` in the current file within this job's cap and the folder's.
@@ -106,27 +147,30 @@ bool spool_files::drop_oldest()
     if (oldest == kept_.end() || oldest + 1 == kept_.end())
         return false;
     folder_.unlink(id_, oldest->start);
-    folder_.give_back(oldest->size);
+    folder_.give_back(oldest->size + oldest->times);
     later_bytes_ -= oldest->size;
     kept_.erase(oldest);
     return true;
 }
 
 // The current file ends here; an empty one would say that the output ended at its offset.
-void spool_files::refused(int number)
+void spool_files::refused(int number, base::wall_time when)
 {
-    if (disk_error_ == 0)
-        disk_error_ = number;
+    disk_error_ = number;
+    refused_at_ = when;
     if (current_ && kept_.back().size == 0) {
         folder_.unlink(id_, kept_.back().start);
+        folder_.give_back(kept_.back().times);
         kept_.pop_back();
+        current_.reset();
+        times_ = {};
     }
-    current_.reset();
+    close_file();
 }
 
 void spool_files::finish()
 {
-    current_.reset();
+    close_file();
     if (total_ == 0)
         return;
     const auto end = kept_.empty() ? 0 : kept_.back().end();
@@ -134,7 +178,7 @@ void spool_files::finish()
         base::unique_fd mark = folder_.create(id_, total_);
     std::uint64_t bytes = 0;
     for (const auto& file : kept_)
-        bytes += file.size;
+        bytes += file.size + file.times;
     folder_.ended(id_, bytes);
 }
 

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <charconv>
 #include <memory>
+#include <set>
 #include <utility>
 
 namespace agentd::jobs {
@@ -18,8 +19,10 @@ namespace {
 
 constexpr mode_t folder_mode = 0700;
 constexpr mode_t file_mode = 0600;
-constexpr std::string_view later_suffix = ".d"; // of the folder with all but the first bytes
+constexpr std::string_view later_suffix = ".d";  // of the folder with all but the first bytes
+constexpr std::string_view times_suffix = ".t1"; // of the times beside a file; 1: their format
 
+using file_time = std::pair<time_t, long>; // seconds, ns
 using directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 
 directory open_directory(int at, const std::string& name)
@@ -41,6 +44,11 @@ std::string file_name(const base::job_id& id, std::uint64_t start)
     return start == 0 ? id.str() : fmt::format("{}{}/{:020}", id.str(), later_suffix, start);
 }
 
+std::string times_name(const base::job_id& id, std::uint64_t start)
+{
+    return file_name(id, start) + std::string{times_suffix};
+}
+
 std::optional<std::uint64_t> offset_in(std::string_view name)
 {
     std::uint64_t start = 0;
@@ -50,18 +58,50 @@ std::optional<std::uint64_t> offset_in(std::string_view name)
     return start;
 }
 
+// What to do with each entry of a folder, by its name.
+template <class Visit>
+void each_entry(int at, const std::string& name, Visit visit)
+{
+    const directory all = open_directory(at, name);
+    while (const dirent* entry = all ? ::readdir(all.get()) : nullptr)
+        if (entry->d_name[0] != '.')
+            visit(::dirfd(all.get()), std::string{entry->d_name});
+}
+
 // Files and their sizes in the folder of a job's later bytes.
 void list_later(int folder, const std::string& name, std::vector<extent_file>& files)
 {
-    const directory later = open_directory(folder, name);
-    if (!later)
-        return;
-    while (const dirent* entry = ::readdir(later.get())) {
-        const auto start = offset_in(entry->d_name);
+    each_entry(folder, name, [&files](int later, const std::string& entry) {
+        const auto start = offset_in(entry); // else it is the times of one
         struct stat about{};
-        if (start && ::fstatat(::dirfd(later.get()), entry->d_name, &about, 0) == 0)
+        if (start && ::fstatat(later, entry.c_str(), &about, 0) == 0)
             files.push_back({*start, static_cast<std::uint64_t>(about.st_size)});
+    });
+}
+
+// What a job has on disk, its times included.
+struct usage {
+    std::uint64_t bytes = 0;
+    file_time newest{};
+
+    void add(int folder, const std::string& name)
+    {
+        struct stat about{};
+        if (::fstatat(folder, name.c_str(), &about, 0) != 0)
+            return;
+        bytes += static_cast<std::uint64_t>(about.st_size);
+        newest = std::max(newest, {about.st_mtim.tv_sec, about.st_mtim.tv_nsec});
     }
+};
+
+usage usage_of(int folder, const base::job_id& id)
+{
+    usage all;
+    all.add(folder, file_name(id, 0));
+    all.add(folder, times_name(id, 0));
+    each_entry(folder, later_folder(id),
+        [&all](int later, const std::string& name) { all.add(later, name); });
+    return all;
 }
 
 } // namespace
@@ -109,6 +149,12 @@ base::unique_fd spool_folder::open_to_read(const base::job_id& id, std::uint64_t
     return base::unique_fd{::openat(folder_.get(), name.c_str(), O_RDONLY | O_CLOEXEC)};
 }
 
+base::unique_fd spool_folder::open_times(const base::job_id& id, std::uint64_t start) const
+{
+    const auto name = times_name(id, start);
+    return base::unique_fd{::openat(folder_.get(), name.c_str(), O_RDONLY | O_CLOEXEC)};
+}
+
 base::unique_fd spool_folder::create(const base::job_id& id, std::uint64_t start)
 {
     {
@@ -126,9 +172,22 @@ base::unique_fd spool_folder::create(const base::job_id& id, std::uint64_t start
     return file;
 }
 
+base::unique_fd spool_folder::create_times(const base::job_id& id, std::uint64_t start) const
+{
+    const auto name = times_name(id, start);
+    constexpr int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    return base::unique_fd{::openat(folder_.get(), name.c_str(), flags, file_mode)};
+}
+
 void spool_folder::unlink(const base::job_id& id, std::uint64_t start) const
 {
     ::unlinkat(folder_.get(), file_name(id, start).c_str(), 0);
+    unlink_times(id, start);
+}
+
+void spool_folder::unlink_times(const base::job_id& id, std::uint64_t start) const
+{
+    ::unlinkat(folder_.get(), times_name(id, start).c_str(), 0);
 }
 
 bool spool_folder::take(std::size_t bytes)
@@ -138,11 +197,7 @@ bool spool_folder::take(std::size_t bytes)
     {
         const std::lock_guard hold{lock_};
         scan_locked();
-        while (used_ + bytes > cap_ && !ended_.empty()) {
-            dropped.push_back(std::move(ended_.front().id));
-            used_ -= ended_.front().bytes;
-            ended_.pop_front();
-        }
+        dropped = drop_locked(bytes);
         fits = used_ + bytes <= cap_;
         if (fits)
             used_ += bytes;
@@ -150,6 +205,24 @@ bool spool_folder::take(std::size_t bytes)
     for (const auto& id : dropped)
         delete_files(id);
     return fits;
+}
+
+bool spool_folder::too_much_locked(std::size_t more) const
+{
+    return !ended_.empty() && (used_ + more > cap_ || ended_used_ > ended_cap_);
+}
+
+// Forgets the oldest ended jobs until the caps hold and `more` bytes fit in; who they were.
+std::vector<base::job_id> spool_folder::drop_locked(std::size_t more)
+{
+    std::vector<base::job_id> dropped;
+    while (too_much_locked(more)) {
+        dropped.push_back(std::move(ended_.front().id));
+        used_ -= ended_.front().bytes;
+        ended_used_ -= ended_.front().bytes;
+        ended_.pop_front();
+    }
+    return dropped;
 }
 
 void spool_folder::give_back(std::size_t bytes)
@@ -160,8 +233,20 @@ void spool_folder::give_back(std::size_t bytes)
 
 void spool_folder::ended(const base::job_id& id, std::uint64_t bytes)
 {
-    const std::lock_guard hold{lock_};
-    ended_.push_back({id, bytes});
+    std::vector<base::job_id> dropped;
+    {
+        const std::lock_guard hold{lock_};
+        ended_.push_back({id, bytes});
+        ended_used_ += bytes;
+        dropped = drop_locked(0);
+    }
+    for (const auto& one : dropped)
+        delete_files(one);
+}
+
+void spool_folder::settle()
+{
+    [[maybe_unused]] const bool fits = take(0);
 }
 
 void spool_folder::remove(const base::job_id& id)
@@ -172,6 +257,7 @@ void spool_folder::remove(const base::job_id& id)
         const auto at = std::ranges::find(ended_, id, &old_log::id);
         if (at != ended_.end()) {
             used_ -= at->bytes;
+            ended_used_ -= at->bytes;
             ended_.erase(at);
         }
     }
@@ -186,46 +272,37 @@ std::uint64_t spool_folder::used() const
 
 void spool_folder::delete_files(const base::job_id& id) const
 {
-    for (const auto& file : list(id))
-        unlink(id, file.start);
+    unlink(id, 0);
+    each_entry(folder_.get(), later_folder(id),
+        [](int later, const std::string& name) { ::unlinkat(later, name.c_str(), 0); });
     ::unlinkat(folder_.get(), later_folder(id).c_str(), AT_REMOVEDIR);
 }
 
-// Before this run has written anything, so that all there is belongs to ended jobs.
+// Before this run has written anything, so that all there is belongs to ended jobs; the one
+// whose last byte is the oldest ended first.
 void spool_folder::scan_locked()
 {
     if (std::exchange(scanned_, true))
         return;
-    struct found {
-        timespec when;
-        old_log log;
-    };
-    std::vector<found> logs;
-    const directory all = open_directory(folder_.get(), ".");
-    while (const dirent* entry = all ? ::readdir(all.get()) : nullptr) {
-        std::string_view name{entry->d_name};
-        if (name.starts_with('.'))
-            continue;
-        const bool later = name.ends_with(later_suffix);
-        if (later)
-            name.remove_suffix(later_suffix.size());
-        const base::job_id id{std::string{name}};
-        struct stat about{};
-        ::fstatat(folder_.get(), entry->d_name, &about, 0);
-        if (later && ::faccessat(folder_.get(), id.str().c_str(), F_OK, 0) == 0)
-            continue; // counted with its first bytes
-        std::uint64_t bytes = 0;
-        for (const auto& file : list(id))
-            bytes += file.size;
-        logs.push_back({about.st_mtim, {id, bytes}});
-        used_ += bytes;
+    std::set<std::string> names;
+    each_entry(folder_.get(), ".", [&names](int, std::string name) {
+        for (const auto suffix : {later_suffix, times_suffix})
+            if (name.ends_with(suffix))
+                name.resize(name.size() - suffix.size());
+        names.insert(std::move(name));
+    });
+    std::vector<std::pair<file_time, old_log>> logs;
+    for (const auto& name : names) {
+        const base::job_id id{name};
+        const auto all = usage_of(folder_.get(), id);
+        logs.push_back({all.newest, {id, all.bytes}});
+        used_ += all.bytes;
+        ended_used_ += all.bytes;
     }
-    const auto older = [](const found& a, const found& b) {
-        return std::pair{a.when.tv_sec, a.when.tv_nsec} < std::pair{b.when.tv_sec, b.when.tv_nsec};
-    };
-    std::ranges::sort(logs, older);
+    const auto when = [](const auto& one) { return one.first; };
+    std::ranges::sort(logs, {}, when);
     for (auto& one : logs)
-        ended_.push_back(std::move(one.log));
+        ended_.push_back(std::move(one.second));
 }
 
 } // namespace agentd::jobs

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ namespace agentd::jobs {
 struct extent_file {
     std::uint64_t start = 0;
     std::uint64_t size = 0;
+    std::uint64_t times = 0; // bytes of the file with its times, where that is kept in mind
 
     [[nodiscard]] std::uint64_t end() const { return start + size; }
 };
@@ -33,7 +35,11 @@ struct extent_file {
 
 class spool_folder {
 public:
-    spool_folder(std::string path, std::size_t cap) : path_(std::move(path)), cap_(cap) {}
+    // `cap`: of everything; `ended_cap`: of the jobs that have ended.
+    spool_folder(std::string path, std::uint64_t cap, std::uint64_t ended_cap = no_cap)
+        : path_(std::move(path)), cap_(cap), ended_cap_(ended_cap)
+    {}
+    static constexpr auto no_cap = std::numeric_limits<std::uint64_t>::max();
 
     base::result<> open(); // makes it, 0700
 
@@ -41,16 +47,24 @@ public:
     [[nodiscard]] std::vector<extent_file> list(const base::job_id& id) const;
     // -1 with errno: gone, or the disk refuses.
     [[nodiscard]] base::unique_fd open_to_read(const base::job_id& id, std::uint64_t start) const;
-    // A new, empty file for the bytes from `start` on.
+    // The times of that file (see spool_times.hpp).
+    [[nodiscard]] base::unique_fd open_times(const base::job_id& id, std::uint64_t start) const;
+    // A new, empty file for the bytes from `start` on / for their times.
     [[nodiscard]] base::unique_fd create(const base::job_id& id, std::uint64_t start);
-    void unlink(const base::job_id& id, std::uint64_t start) const;
+    [[nodiscard]] base::unique_fd create_times(const base::job_id& id, std::uint64_t start) const;
+    void unlink(const base::job_id& id, std::uint64_t start) const; // with its times
+    void unlink_times(const base::job_id& id, std::uint64_t start) const;
 
     // Takes `bytes` of the cap for a running job; drops the oldest ended jobs' output for it.
     // False: everything is in use by running jobs.
     [[nodiscard]] bool take(std::size_t bytes);
     void give_back(std::size_t bytes);
-    // The job has ended: its bytes may be dropped from now on.
+    // The job has ended: its bytes may be dropped from now on, and the oldest ended jobs' are
+    // while all of them have more than their share.
     void ended(const base::job_id& id, std::uint64_t bytes);
+    // Counts what earlier runs have left, and drops what is too much of it; else that is done
+    // at the first need.
+    void settle();
     // Deletes an ended job's output.
     void remove(const base::job_id& id);
     [[nodiscard]] std::uint64_t used() const;
@@ -62,15 +76,17 @@ private:
     };
 
     void scan_locked();
+    [[nodiscard]] bool too_much_locked(std::size_t more) const;
+    [[nodiscard]] std::vector<base::job_id> drop_locked(std::size_t more);
     void delete_files(const base::job_id& id) const;
 
     const std::string path_;
-    const std::uint64_t cap_;
+    const std::uint64_t cap_, ended_cap_;
     base::unique_fd folder_;
     mutable std::mutex lock_;
-    bool scanned_ = false; // what earlier runs left is counted at the first need
-    std::uint64_t used_ = 0;
-    std::deque<old_log> ended_; // oldest first
+    bool scanned_ = false;                    // what earlier runs left is counted at the first need
+    std::uint64_t used_ = 0, ended_used_ = 0; // by all / by those that have ended
+    std::deque<old_log> ended_;               // oldest first
 };
 
 } // namespace agentd::jobs

@@ -1,16 +1,20 @@
 #include "jobs/spool_log.hpp"
 
 #include "base/limits.hpp"
-#include "base/log.hpp"
 #include "jobs/spool_state.hpp"
 
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 namespace agentd::jobs {
+namespace {
+
+// Times within a chunk that waits for the disk; with more they are not told apart.
+constexpr std::size_t arrivals_of_chunk = 256;
+
+} // namespace
 
 spool_log::spool_log(const aio::executor& strand, spool& where, base::job_id id)
     : spool_(where.state_),
@@ -46,7 +50,7 @@ std::span<char> spool_log::room()
     if (pending_.empty() || pending_.back().used == limits::output_chunk) {
         if (pending_.size() + writing_ >= most_chunks_)
             return {};
-        pending_.push_back({std::make_unique_for_overwrite<char[]>(limits::output_chunk), 0});
+        pending_.push_back({std::make_unique_for_overwrite<char[]>(limits::output_chunk), 0, {}});
     }
     auto& last = pending_.back();
     return {last.bytes.get() + last.used, limits::output_chunk - last.used};
@@ -56,6 +60,10 @@ void spool_log::commit(std::size_t bytes)
 {
     auto& last = pending_.back();
     preview_.append({last.bytes.get() + last.used, bytes});
+    const auto now = base::wall_now();
+    const bool news = last.arrivals.empty() || last.arrivals.back().when != now;
+    if (news && last.arrivals.size() < arrivals_of_chunk)
+        last.arrivals.push_back({last.used, now});
     last.used += bytes;
     work_.ring();
 }
@@ -87,7 +95,7 @@ aio::awaitable<> spool_log::write()
     };
     live_->size = files_.total();
     if (files_.total() > 0)
-        co_await spool_->blocking.run(close);
+        co_await spool_->writing.run(close);
     end();
 }
 
@@ -95,16 +103,25 @@ aio::awaitable<> spool_log::write_pending()
 {
     auto chunks = std::exchange(pending_, {});
     writing_ = chunks.size();
-    auto append = [this, &chunks] {
+    auto write = [this, &chunks] {
         for (const auto& one : chunks)
-            files_.append({one.bytes.get(), one.used});
+            append(files_, one);
         return 0;
     };
-    co_await spool_->blocking.run(append);
+    co_await spool_->writing.run(write);
     writing_ = 0;
     room_.ring();
     publish();
-    report_disk();
+    spool_->trouble.note(id_, files_.refusal());
+}
+
+void spool_log::append(spool_files& to, const chunk& what)
+{
+    for (std::size_t i = 0; i < what.arrivals.size(); ++i) {
+        const auto begin = what.arrivals[i].begin;
+        const auto end = i + 1 < what.arrivals.size() ? what.arrivals[i + 1].begin : what.used;
+        to.append({what.bytes.get() + begin, end - begin}, what.arrivals[i].when);
+    }
 }
 
 void spool_log::publish()
@@ -113,16 +130,6 @@ void spool_log::publish()
     if (live_->followers.load() == 0)
         return;
     boost::asio::post(spool_->strand, [live = live_] { live->more.cancel(); });
-}
-
-void spool_log::report_disk()
-{
-    if (reported_ || files_.disk_error() == 0)
-        return;
-    reported_ = true;
-    const auto why = std::error_code{files_.disk_error(), std::system_category()}.message();
-    log::warning("job.output_lost", {.job_id = id_.str()}, "cannot keep the output of job {}: {}",
-        id_.str(), why);
 }
 
 } // namespace agentd::jobs

@@ -1,10 +1,12 @@
 // The spool as a running job writes to it: what the pipe gives is buffered, bounded, while the
 // blocking pool writes what came before. A full buffer is waited for, so that a slow disk slows
-// the job and loses nothing; a disk that refuses makes a gap and slows nobody.
+// the job and loses nothing; a disk that refuses makes a gap and slows nobody. Its time is that
+// of the reading.
 // On the strand of the job.
 #pragma once
 
 #include "aio/awaitable.hpp"
+#include "base/clock.hpp"
 #include "base/ids.hpp"
 #include "jobs/bell.hpp"
 #include "jobs/command.hpp"
@@ -45,14 +47,20 @@ public:
     [[nodiscard]] std::optional<byte_range> gap() const { return files_.gap(); }
 
 private:
+    // From `begin` of a chunk on, bytes that came at `when`.
+    struct arrival {
+        std::size_t begin;
+        base::wall_time when;
+    };
     struct chunk {
         std::unique_ptr<char[]> bytes;
         std::size_t used = 0;
+        std::vector<arrival> arrivals;
     };
 
     aio::awaitable<> write_pending();
     void publish();
-    void report_disk();
+    static void append(spool_files& to, const chunk& what);
 
     std::shared_ptr<spool::state> spool_; // shared: outlives the posts to its strand
     base::job_id id_;
@@ -63,7 +71,6 @@ private:
     head_tail preview_;
     spool_files files_;
     bool finished_ = false;
-    bool reported_ = false;
     bell work_; // for write()
     bell room_; // for wait_for_room()
 };

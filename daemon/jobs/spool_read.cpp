@@ -1,5 +1,7 @@
 #include "jobs/spool_read.hpp"
 
+#include "base/limits.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -135,6 +137,35 @@ base::result<piece> read_last(
         return got;
     }
     return std::unexpected(disk_error(id));
+}
+
+void add_times(const spool_folder& folder, const base::job_id& id, piece& to)
+{
+    const auto end = to.offset + to.bytes.size();
+    for (const auto& one : folder.list(id)) {
+        const auto from = std::max(to.offset, one.start);
+        const auto until = std::min(end, one.end());
+        if (from >= until)
+            continue;
+        const auto marks = read_times(folder.open_times(id, one.start), from, until);
+        if (marks.empty() || marks.front().offset > from)
+            to.times.push_back({from, {}});
+        to.times.insert(to.times.end(), marks.begin(), marks.end());
+    }
+}
+
+excerpt read_excerpt(const spool_folder& folder, const base::job_id& id)
+{
+    excerpt shown;
+    auto head = read_piece(folder, id, 0, limits::preview_head_bytes, 0);
+    auto tail = read_last(folder, id, limits::preview_tail_bytes, 0);
+    if (!head || !tail)
+        return shown;
+    const auto overlap = std::max(head->next_offset, tail->offset) - tail->offset;
+    shown.head = std::move(head->bytes);
+    shown.tail = tail->bytes.substr(std::min<std::uint64_t>(overlap, tail->bytes.size()));
+    shown.left_out = tail->size - shown.head.size() - shown.tail.size();
+    return shown;
 }
 
 void keep_last_lines(piece& what, std::size_t lines)

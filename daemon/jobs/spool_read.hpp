@@ -18,6 +18,12 @@ namespace agentd::jobs {
 [[nodiscard]] base::result<piece> read_last(
     const spool_folder& folder, const base::job_id& id, std::size_t limit, std::uint64_t total);
 
+// Fills in when the bytes of a piece came; what cannot be found stays unknown.
+void add_times(const spool_folder& folder, const base::job_id& id, piece& to);
+
+// Its beginning and its end, as they are shown in a notification; what cannot be read is left out.
+[[nodiscard]] excerpt read_excerpt(const spool_folder& folder, const base::job_id& id);
+
 // Leaves only the last `lines` lines of it.
 void keep_last_lines(piece& what, std::size_t lines);
 

@@ -6,6 +6,7 @@
 #include "base/ids.hpp"
 #include "jobs/spool.hpp"
 #include "jobs/spool_folder.hpp"
+#include "jobs/spool_trouble.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -30,17 +31,21 @@ struct live_log {
 };
 
 struct spool::state {
-    state(const aio::executor& io, aio::blocking_pool& pool, spool_options options)
+    state(const aio::executor& io, spool_options options, aio::blocking_pool& readers,
+        aio::blocking_pool& writers)
         : with(std::move(options)),
           strand(aio::make_strand(io)),
-          blocking(pool),
-          folder(with.folder, with.total_bytes)
+          reading(readers),
+          writing(writers),
+          folder(with.folder, with.total_bytes, with.ended_bytes)
     {}
 
     const spool_options with;
     const aio::executor strand;
-    aio::blocking_pool& blocking;
+    aio::blocking_pool& reading;
+    aio::blocking_pool& writing;
     spool_folder folder;
+    spool_trouble trouble;
     std::unordered_map<base::job_id, std::shared_ptr<live_log>> live; // on `strand`
 };
 

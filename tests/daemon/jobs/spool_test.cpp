@@ -91,6 +91,12 @@ private:
     rlimit before_{};
 };
 
+// Long enough apart for a disk that refused to be tried again.
+base::wall_time at_second(int n)
+{
+    return base::wall_time{1'000'000'000s + std::chrono::seconds{n}};
+}
+
 aio::awaitable<> run_into(jobs::job& one, jobs::outcome* end)
 {
     auto ran = co_await one.run();
@@ -189,7 +195,7 @@ TEST_CASE("spool: bytes are kept as they came, and read after a restart")
             CHECK(end.output_bytes == 300'000);
         }
         const jobs::spool_options same{.folder = with.spool_folder};
-        jobs::spool later{with.shared.io, with.shared.blocking, same};
+        jobs::spool later{with.shared.io, same};
         REQUIRE(later.open());
         const auto all = co_await later.read(id, 0, 1'000'000);
         REQUIRE(all);
@@ -260,17 +266,19 @@ TEST_CASE("spool: a disk that refuses makes a gap; the job goes on, and so does 
     REQUIRE(files.open());
     const base::job_id id{"0123abcd"};
     jobs::spool_files log{files, id, 1U << 20};
-    log.append(lines_of(1000));
+    log.append(lines_of(1000), at_second(1));
     {
         const full_disk none;
-        log.append(std::string(500, '?'));
+        log.append(std::string(300, '?'), at_second(2));
     }
-    CHECK(log.disk_error() == EFBIG);
+    CHECK(log.refusal() == EFBIG);
+    log.append(std::string(200, '?'), at_second(2)); // too soon to try it again
     const auto rest = lines_of(2000);
-    log.append(std::string_view{rest}.substr(1500));
+    log.append(std::string_view{rest}.substr(1500), at_second(3));
+    CHECK(log.refusal() == 0);
     {
         const full_disk none;
-        log.append(std::string(300, '?'));
+        log.append(std::string(300, '?'), at_second(4));
     }
     log.finish();
     CHECK(log.total() == 2300);
@@ -314,7 +322,7 @@ TEST_CASE("spool: the folder's cap drops the oldest ended output, of earlier run
     const auto path = folder.path() + "/jobs";
     const auto write = [](jobs::spool_folder& into, const char* id) {
         jobs::spool_files log{into, base::job_id{id}, 1U << 20};
-        log.append(lines_of(1000));
+        log.append(lines_of(1000 - jobs::time_record_bytes), at_second(1));
         log.finish();
     };
     {
@@ -337,7 +345,7 @@ TEST_CASE("spool: the folder's cap drops the oldest ended output, of earlier run
     CHECK(now.used() == 2000);
     // With nothing ended to drop, a running job drops its own oldest bytes.
     jobs::spool_files large{now, base::job_id{"00000005"}, 1U << 20};
-    large.append(lines_of(5000));
+    large.append(lines_of(5000), at_second(1));
     large.finish();
     CHECK(now.used() <= 3000);
     CHECK(large.gap());
