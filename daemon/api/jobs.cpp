@@ -1,6 +1,7 @@
 // The calls about jobs; see handlers.hpp.
 #include "api/form.hpp"
 #include "api/handlers.hpp"
+#include "api/line_times.hpp"
 #include "proto/api/json.hpp"
 
 #include <fmt/format.h>
@@ -18,6 +19,7 @@ struct output_request {
     bool from_tail = false;
     bool limited = false;
     bool follow = false;
+    bool timestamps = false;
 };
 
 output_request output_asked(parameters& in)
@@ -30,6 +32,7 @@ output_request output_asked(parameters& in)
     what.from_tail = in.has("tail_lines");
     what.tail_lines = static_cast<std::size_t>(in.number("tail_lines", 0, 0, most));
     what.follow = in.flag("follow");
+    what.timestamps = in.flag("timestamps");
     if (what.from_tail && in.has("offset"))
         in.complain("tail_lines", "goes not with offset");
     return what;
@@ -46,27 +49,50 @@ void say_gap(head_fields& fields, const proto::api::byte_gap& gap)
         fields.emplace_back("X-Gap", fmt::format("{}-{}", gap.start, gap.end));
 }
 
+// The bytes of a piece as the client gets them.
+std::string body_of(session::output_piece& piece, const output_request& what, line_times& times)
+{
+    if (!what.timestamps)
+        return std::move(piece.bytes);
+    const auto start = piece.next_offset - piece.bytes.size();
+    return times.put_before_lines(piece.bytes, start, piece.times);
+}
+
+// With times a piece may grow a lot, so that it is a small one.
+session::output_range piece_of(const output_request& what, std::uint64_t offset, std::uint64_t most)
+{
+    const auto limit =
+        what.timestamps ? std::min<std::uint64_t>(most, line_times::piece_bytes) : most;
+    return {.offset = offset, .limit = static_cast<std::size_t>(limit), .times = what.timestamps};
+}
+
 // What is there now: pieces put together up to the limit, or up to bytes that were left out.
 aio::awaitable<response> output_now(exchange& x, output_request what)
 {
-    const std::size_t limit = std::min(what.limit, limits::output_read_bytes);
+    const std::uint64_t limit = std::min(what.limit, limits::output_read_bytes);
     response answer{200, {}};
     answer.content_type = "application/octet-stream";
-    std::uint64_t next = what.offset;
-    for (bool first = true; answer.body.size() < limit; first = false) {
-        auto piece =
-            co_await x.service().job_output(x.who, x.id, next, limit - answer.body.size(), false);
+    line_times times;
+    std::uint64_t start = what.offset, next = what.offset;
+    // With times it is the answer that is bounded, too: lines may be short.
+    for (bool first = true; next - start < limit && answer.body.size() < limit; first = false) {
+        const auto range = piece_of(what, next, limit - (next - start));
+        auto piece = co_await x.service().job_output(x.who, x.id, range);
         if (!piece)
             co_return x.problem(piece.error());
-        if (first)
+        if (first) {
             say_gap(answer.fields, piece->gap);
-        else if (is_gap(piece->gap))
+            start = piece->next_offset - piece->bytes.size();
+        } else if (is_gap(piece->gap)) {
             break;
+        }
         next = piece->next_offset;
-        answer.body += piece->bytes;
-        if (piece->bytes.empty() || piece->ended)
+        const bool last = piece->bytes.empty() || piece->ended;
+        answer.body += body_of(*piece, what, times);
+        if (last)
             break;
     }
+    answer.fields.emplace_back("X-Offset", fmt::to_string(start));
     answer.fields.emplace_back("X-Next-Offset", fmt::to_string(next));
     co_return answer;
 }
@@ -76,10 +102,12 @@ aio::awaitable<base::result<>> send_output(
     exchange& x, body_stream& out, output_request what, std::uint64_t next)
 {
     std::uint64_t left = what.limited ? what.limit : std::numeric_limits<std::uint64_t>::max();
+    line_times times;
     while (left > 0) {
-        const auto room =
-            static_cast<std::size_t>(std::min<std::uint64_t>(left, limits::output_piece_bytes));
-        auto reading = x.service().job_output(x.who, x.id, next, room, true);
+        const auto room = std::min<std::uint64_t>(left, limits::output_piece_bytes);
+        auto range = piece_of(what, next, room);
+        range.follow = true;
+        auto reading = x.service().job_output(x.who, x.id, range);
         auto piece = co_await while_connected(x.client, std::move(reading));
         if (!piece)
             co_return std::unexpected(std::move(piece.error()));
@@ -88,7 +116,7 @@ aio::awaitable<base::result<>> send_output(
         next = piece->next_offset;
         left -= std::min<std::uint64_t>(left, piece->bytes.size());
         const bool last = piece->ended;
-        auto written = co_await out.write(std::move(piece->bytes));
+        auto written = co_await out.write(body_of(*piece, what, times));
         if (!written)
             co_return written;
         if (last)
@@ -100,12 +128,14 @@ aio::awaitable<base::result<>> send_output(
 aio::awaitable<response> output_followed(exchange& x, output_request what)
 {
     // Of this look only the gap is used: it belongs into the head.
-    auto first = co_await x.service().job_output(x.who, x.id, what.offset, 1, false);
+    const session::output_range look{.offset = what.offset, .limit = 1};
+    auto first = co_await x.service().job_output(x.who, x.id, look);
     if (!first)
         co_return x.problem(first.error());
     const auto from = is_gap(first->gap) ? first->gap.end : what.offset;
     auto fields = x.stream_fields();
     say_gap(fields, first->gap);
+    fields.emplace_back("X-Offset", fmt::to_string(from));
     fields.emplace_back("X-Next-Offset", fmt::to_string(from));
     auto out = x.stream();
     const auto begun = co_await out.begin(200, "application/octet-stream", std::move(fields));

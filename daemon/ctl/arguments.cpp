@@ -152,6 +152,7 @@ void add_job_verbs(CLI::App& app, parsed& all)
     output->add_option("job", all.output.job, "the job")->required();
     output->add_flag("-f,--follow", all.output.follow, "go on until the job has ended");
     output->add_flag("--raw", all.output.raw, "the bytes as they are, control characters included");
+    output->add_flag("--timestamps", all.output.timestamps, "the time before each line");
     auto* offset = output->add_option("--offset", all.output.offset, "begin at this byte")
                        ->check(not_negative);
     output->add_option("--limit", all.output.limit, "bytes at most")->check(not_negative);

@@ -74,6 +74,7 @@ struct output_verb {
     std::string job;
     bool follow = false;
     bool raw = false;
+    bool timestamps = false;
     std::optional<std::int64_t> offset;
     std::optional<std::int64_t> limit;
     std::optional<std::int64_t> tail_lines;

@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "ctl/commands.hpp"
 #include "ctl/format.hpp"
+#include "ctl/stamped_lines.hpp"
 #include "proto/api/json.hpp"
 
 #include <fmt/format.h>
@@ -73,6 +74,8 @@ http_request request_for(const output_verb& what, const position& at)
         q.add("tail_lines", fmt::format("{}", *what.tail_lines));
     if (at.left)
         q.add("limit", fmt::format("{}", *at.left));
+    if (what.timestamps)
+        q.add("timestamps", "1");
     if (what.follow && at.offset) // the tail is read first, then followed from its end
         q.add("follow", "1");
     http_request ask;
@@ -80,20 +83,29 @@ http_request request_for(const output_verb& what, const position& at)
     return ask;
 }
 
-// Moves to where the answer begins, saying what was left out before it.
-void enter(context& with, position& at, const http_head& head)
+// Moves to where the answer begins, saying what was left out before it: whether anything was.
+bool enter(context& with, position& at, const http_head& head)
 {
     const auto gap = head.field("x-gap");
     const auto dash = gap.find('-');
     if (dash == std::string::npos)
-        return;
+        return false;
     const auto start = number(std::string_view{gap}.substr(0, dash));
     const auto end = number(std::string_view{gap}.substr(dash + 1));
     if (!start || !end || *end <= *start)
-        return;
+        return false;
     with.term.say(fmt::format("[{} bytes left out]", *end - *start));
     at.offset = end;
+    return true;
 }
+
+// How the bytes of all answers are printed.
+struct printing {
+    bool raw = false;
+    bool timestamps = false;
+    harmless_stream filter;
+    stamped_lines stamped;
+};
 
 // How one answer went.
 struct printed {
@@ -102,8 +114,7 @@ struct printed {
 };
 
 // Prints one answer.
-aio::awaitable<base::result<printed>> print_answer(
-    context& with, stream from, harmless_stream& filter, bool raw)
+aio::awaitable<base::result<printed>> print_answer(context& with, stream from, printing& how)
 {
     printed got;
     const time_limit for_ever{0}; // a job may be silent as long as it likes
@@ -114,8 +125,10 @@ aio::awaitable<base::result<printed>> print_answer(
         got.lost = !piece;
         if (!piece || piece->empty())
             co_return got;
-        got.bytes += piece->size();
-        with.term.raw(raw ? *piece : filter.feed(*piece));
+        if (how.timestamps)
+            piece = how.stamped.feed(*piece);
+        got.bytes = how.timestamps ? how.stamped.own_bytes() : got.bytes + piece->size();
+        with.term.raw(how.raw ? *piece : how.filter.feed(*piece));
         (void)with.term.flush();
     }
 }
@@ -123,12 +136,10 @@ aio::awaitable<base::result<printed>> print_answer(
 // Moves behind what was printed. False: nothing to go on from.
 bool advance(position& at, const http_head& head, printed got)
 {
-    if (!at.offset) { // the daemon has found the place, and its answer's length says which
-        const auto next = number(head.field("x-next-offset"));
-        const auto length = number(head.field("content-length")).value_or(got.bytes);
-        if (!next || *next < length)
-            return got.lost && got.bytes == 0; // asked again as before
-        at.offset = *next - length;
+    if (!at.offset) { // the daemon has found the place
+        at.offset = number(head.field("x-offset"));
+        if (!at.offset)
+            return false;
     }
     at.offset = *at.offset + got.bytes;
     if (at.left)
@@ -184,7 +195,7 @@ done execute(context& with, output_verb what)
         at.offset = static_cast<std::uint64_t>(what.offset.value_or(0));
     if (what.limit)
         at.left = static_cast<std::uint64_t>(*what.limit);
-    harmless_stream filter;
+    printing how{.raw = what.raw, .timestamps = what.timestamps, .filter = {}, .stamped = {}};
     std::size_t barren = 0;
     while (!at.left || *at.left != 0) {
         auto ask = request_for(what, at);
@@ -193,14 +204,18 @@ done execute(context& with, output_verb what)
             co_return std::unexpected(std::move(opened).error());
         const auto before = at.offset;
         const auto head = opened->head;
-        enter(with, at, head);
-        const auto got = co_await print_answer(with, std::move(*opened), filter, what.raw);
+        const bool gap = enter(with, at, head);
+        if (what.timestamps)
+            with.term.raw(how.stamped.begin(gap));
+        const auto got = co_await print_answer(with, std::move(*opened), how);
         if (!got)
             co_return std::unexpected(got.error());
         if (!advance(at, head, *got))
             break;
         if (!got->lost && got->bytes == 0 && at.offset == before)
             break;
+        if (gap && got->bytes == 0) // the disk keeps nothing just now: the gap grows
+            co_await aio::sleep_for(limits::client_reconnect_pause);
         barren = got->lost && got->bytes == 0 ? barren + 1 : 0;
         if (barren > limits::client_barren_streams)
             co_return std::unexpected(
@@ -209,7 +224,7 @@ done execute(context& with, output_verb what)
             co_await aio::sleep_for(limits::client_reconnect_pause);
     }
     if (!what.raw)
-        with.term.raw(filter.finish());
+        with.term.raw(how.filter.finish());
     co_return base::result<>{};
 }
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,17 @@ std::string first_line(const proto::api::job& job)
         base::defuse_markers(command));
 }
 
+// What the spool lacks nobody can show.
+std::string left_out_line(const proto::api::job& job, std::uint64_t left_out)
+{
+    const auto lacking = job.gap ? job.gap->end - job.gap->start : 0;
+    if (lacking == 0)
+        return fmt::format("| [{} bytes left out; check_background shows them]\n", left_out);
+    return fmt::format("| [{} bytes left out, {} of them not kept; check_background shows the "
+                       "rest]\n",
+        left_out, std::min(lacking, left_out));
+}
+
 // What is quoted of a job's output: all of it, or a quarter head and the rest tail.
 std::string preview(const ended_job& ended)
 {
@@ -68,8 +80,7 @@ std::string preview(const ended_job& ended)
     tail_bytes = tail_bytes.substr(tail_bytes.size() - std::min(tail_bytes.size(), tail_chars));
     const auto shown = head_bytes.size() + tail_bytes.size();
     const auto left_out = ended.job.output_bytes > shown ? ended.job.output_bytes - shown : 0;
-    return quoted(base::printable(head_bytes)) +
-        fmt::format("| [{} bytes left out; check_background shows them]\n", left_out) +
+    return quoted(base::printable(head_bytes)) + left_out_line(ended.job, left_out) +
         quoted(base::printable(tail_bytes));
 }
 

@@ -1,5 +1,6 @@
 #include "session/core.hpp"
 
+#include "jobs/environment.hpp"
 #include "session/answer.hpp"
 #include "session/commit.hpp"
 #include "session/lookup.hpp"
@@ -63,7 +64,14 @@ core::core(environment& shared) : shared_(shared), registry_(shared), suspects_(
 
 aio::awaitable<base::result<>> core::recover()
 {
-    auto repair = [](store::connection& db) { return steps::recover(db); };
+    auto look = [](store::connection& db) { return steps::lost_jobs(db); };
+    auto lost = co_await shared_.db.read(std::move(look));
+    if (!lost)
+        co_return std::unexpected(std::move(lost.error()));
+    for (auto& job : *lost)
+        co_await take_stock(job);
+    auto repair = [jobs = std::move(*lost)](
+                      store::connection& db) { return steps::recover(db, jobs); };
     auto found =
         co_await shared_.db.write(store::step::recover, store::durability::process_death, repair);
     if (!found)
@@ -78,6 +86,17 @@ aio::awaitable<> core::shut_down()
 {
     co_await suspects_.stop();
     co_await registry_.shut_down();
+}
+
+// What a lost job has left of its output.
+aio::awaitable<> core::take_stock(store::jobs::row& job)
+{
+    auto kept = co_await shared_.jobs.spool.measure(job.shown.id);
+    job.shown.output_bytes = kept.size;
+    if (kept.gap)
+        job.shown.gap = proto::api::byte_gap{kept.gap->start, kept.gap->end};
+    job.preview_head = std::move(kept.output.head);
+    job.preview_tail = std::move(kept.output.tail);
 }
 
 aio::awaitable<base::result<store::events::filter>> core::event_filter(

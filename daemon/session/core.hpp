@@ -7,6 +7,7 @@
 #include "session/registry.hpp"
 #include "session/service.hpp"
 #include "session/suspects.hpp"
+#include "store/jobs.hpp"
 
 #include <atomic>
 
@@ -43,15 +44,19 @@ public:
     aio::awaitable<base::result<proto::api::job>> job(caller who, std::string id) override;
     aio::awaitable<base::result<page<proto::api::job>>> jobs(caller who, job_filter which) override;
     aio::awaitable<base::result<output_piece>> job_output(
-        caller who, std::string id, std::uint64_t offset, std::size_t limit, bool follow) override;
+        caller who, std::string id, output_range which) override;
     aio::awaitable<base::result<std::uint64_t>> tail_offset(
         caller who, std::string id, std::size_t lines) override;
     aio::awaitable<base::result<proto::api::job>> kill_job(caller who, std::string id) override;
+    aio::awaitable<base::result<proto::api::input_written>> write_input(
+        caller who, std::string id, std::string text, bool eof) override;
     aio::awaitable<base::result<store::events::filter>> event_filter(caller who,
         std::string task_id, std::string session_id, std::vector<std::string> types) override;
     aio::awaitable<base::result<counts>> count() override;
 
 private:
+    aio::awaitable<> take_stock(store::jobs::row& job);
+
     environment& shared_;
     registry registry_;
     suspects suspects_;

@@ -66,27 +66,32 @@ aio::awaitable<base::result<page<proto::api::job>>> core::jobs(caller who, job_f
 }
 
 aio::awaitable<base::result<output_piece>> core::job_output(
-    caller who, std::string id, std::uint64_t offset, std::size_t limit, bool follow)
+    caller who, std::string id, output_range which)
 {
     for (;;) {
         // Read before the output: if it had ended by then, the output was whole.
         const auto known = co_await job(who, id);
         if (!known)
             co_return std::unexpected(known.error());
-        auto piece = co_await shared_.jobs.spool.read(known->id, offset, limit, total_of(*known));
+        auto& spool = shared_.jobs.spool;
+        const auto total = total_of(*known);
+        auto reading = which.times ? spool.read_timed(known->id, which.offset, which.limit, total)
+                                   : spool.read(known->id, which.offset, which.limit, total);
+        auto piece = co_await std::move(reading);
         if (!piece)
             co_return std::unexpected(not_kept(std::move(piece.error())));
         output_piece out;
         out.bytes = std::move(piece->bytes);
+        out.times = std::move(piece->times);
         out.next_offset = piece->next_offset;
         if (piece->gap)
             out.gap = {piece->gap->start, piece->gap->end};
         out.ended = has_ended(known->state) && out.next_offset >= known->output_bytes;
         const bool something = !out.bytes.empty() || out.gap.end != out.gap.start || out.ended;
-        if (something || !follow)
+        if (something || !which.follow)
             co_return out;
-        const auto now = co_await shared_.jobs.spool.wait_for_more(known->id, offset);
-        if (now.size > offset)
+        const auto now = co_await spool.wait_for_more(known->id, which.offset);
+        if (now.size > which.offset)
             continue;
         // Its output has ended, and its end is just being stored.
         co_await aio::sleep_for(limits::output_recheck);

@@ -240,6 +240,10 @@ event job_finished(const proto::api::job& what)
         body.member_if("wall_ms", what.wall_ms).member_if("cpu_ms", what.cpu_ms);
         body.member_if("peak_bytes", what.peak_bytes).member("output_bytes", what.output_bytes);
         body.member("oom", what.oom);
+        if (what.gap) {
+            auto gap = body.object("gap");
+            gap.member("start", what.gap->start).member("end", what.gap->end);
+        }
     });
 }
 

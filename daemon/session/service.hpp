@@ -5,6 +5,7 @@
 
 #include "aio/awaitable.hpp"
 #include "base/error.hpp"
+#include "jobs/spool_times.hpp"
 #include "proto/api/types.hpp"
 #include "session/caller.hpp"
 #include "store/events.hpp"
@@ -79,9 +80,18 @@ struct page {
     base::event_seq seq = 0; // the history's newest event when the page was read
 };
 
+// Which piece of a job's output.
+struct output_range {
+    std::uint64_t offset = 0;
+    std::size_t limit = 0; // bytes
+    bool follow = false;   // wait until there is at least one byte, or the job has ended
+    bool times = false;
+};
+
 // One piece of a job's output.
 struct output_piece {
     std::string bytes;
+    std::vector<jobs::time_mark> times; // where asked for; as in jobs::piece
     std::uint64_t next_offset = 0;
     proto::api::byte_gap gap{}; // left out before `bytes`; empty: none
     bool ended = false;         // the job has ended and nothing follows
@@ -128,10 +138,8 @@ public:
     virtual aio::awaitable<base::result<proto::api::job>> job(caller who, std::string id) = 0;
     virtual aio::awaitable<base::result<page<proto::api::job>>> jobs(
         caller who, job_filter which) = 0;
-    // From `offset`, at most `limit` bytes. With `follow` it waits until there is at least one
-    // byte beyond, or the job has ended.
     virtual aio::awaitable<base::result<output_piece>> job_output(
-        caller who, std::string id, std::uint64_t offset, std::size_t limit, bool follow) = 0;
+        caller who, std::string id, output_range which) = 0;
     // The offset at which the last `lines` lines of the kept output begin.
     virtual aio::awaitable<base::result<std::uint64_t>> tail_offset(
         caller who, std::string id, std::size_t lines) = 0;

@@ -180,8 +180,11 @@ struct recovered {
     std::vector<base::session_id> sessions; // that have work, those of suspects left out
     std::vector<suspect> suspects;
 };
+// Jobs that an earlier run has left without an end. What the spool has of their output is filled
+// in before recover() gets them.
+[[nodiscard]] std::vector<store::jobs::row> lost_jobs(connection& db);
 // What cannot go on is given its end: jobs are lost, their notifications queued; a task under
 // which the daemon ended crash_loop_ends times has failed.
-[[nodiscard]] recovered recover(connection& db);
+[[nodiscard]] recovered recover(connection& db, std::vector<store::jobs::row> lost);
 
 } // namespace agentd::session::steps

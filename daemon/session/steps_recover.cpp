@@ -12,9 +12,9 @@ namespace {
 
 using proto::api::job_state;
 
-void lose_jobs(connection& db)
+void lose_jobs(connection& db, std::vector<store::jobs::row> jobs)
 {
-    for (auto& job : store::jobs::live(db)) {
+    for (auto& job : jobs) {
         const bool ran = job.shown.state == job_state::running;
         job.shown.state = job_state::lost;
         job.shown.reason = ran ? "agentd ended while it ran" : "agentd ended before it was started";
@@ -80,9 +80,14 @@ void take_up(connection& db, const base::session_id& id)
         store::tasks::set_at_work(db, task->shown.id, true);
 }
 
-recovered recover(connection& db)
+std::vector<store::jobs::row> lost_jobs(connection& db)
 {
-    lose_jobs(db);
+    return store::jobs::live(db);
+}
+
+recovered recover(connection& db, std::vector<store::jobs::row> lost)
+{
+    lose_jobs(db, std::move(lost));
     recovered found;
     count_ends(db);
     found.suspects = held_back(db);

@@ -237,13 +237,15 @@ session::output_piece fake_service::piece_at(std::uint64_t offset, std::size_t l
 }
 
 aio::awaitable<base::result<session::output_piece>> fake_service::job_output(
-    caller, std::string id, std::uint64_t offset, std::size_t limit, bool follow)
+    caller, std::string id, session::output_range which)
 {
     if (auto ok = check(id); !ok)
         co_return std::unexpected(ok.error());
     for (;;) {
-        auto piece = piece_at(offset, limit);
-        if (!follow || !piece.bytes.empty() || piece.ended)
+        auto piece = piece_at(which.offset, which.limit);
+        if (which.times)
+            piece.times = times;
+        if (!which.follow || !piece.bytes.empty() || piece.ended)
             co_return piece;
         co_await aio::sleep_for(std::chrono::milliseconds{1});
     }

@@ -46,7 +46,7 @@ public:
     aio::awaitable<base::result<session::page<proto::api::job>>> jobs(
         caller who, session::job_filter which) override;
     aio::awaitable<base::result<session::output_piece>> job_output(
-        caller who, std::string id, std::uint64_t offset, std::size_t limit, bool follow) override;
+        caller who, std::string id, session::output_range which) override;
     aio::awaitable<base::result<std::uint64_t>> tail_offset(
         caller who, std::string id, std::size_t lines) override;
     aio::awaitable<base::result<proto::api::job>> kill_job(caller who, std::string id) override;
@@ -69,6 +69,7 @@ public:
 
     // A job's output: kept bytes, with a piece left out of the middle.
     std::string output;
+    std::vector<jobs::time_mark> times;
     proto::api::byte_gap gap{};
     std::atomic<bool> job_ended = true;
 

@@ -1,3 +1,4 @@
+#include "api/line_times.hpp"
 #include "tests/daemon/api/running_api.hpp"
 
 #include <doctest/doctest.h>
@@ -98,4 +99,57 @@ TEST_CASE("output: more than one answer may hold comes in several")
     CHECK(first.body.size() == limits::output_read_bytes);
     const auto rest = api.call("GET", path + "?offset=" + first.header("x-next-offset"));
     CHECK(rest.body.size() == 10);
+}
+
+namespace {
+
+base::wall_time at_ms(std::int64_t n)
+{
+    return base::wall_time{std::chrono::milliseconds{1'700'000'000'000 + n}};
+}
+
+const std::string first{"2023-11-14T22:13:20.001Z "}, second{"2023-11-14T22:13:20.002Z "};
+
+} // namespace
+
+TEST_CASE("output: with timestamps each line has the time of its first byte, counted by nobody")
+{
+    running_api api;
+    api.service.output = "one\ntwo\n\nfour"; // "o" of two comes with the rest
+    api.service.times = {{0, at_ms(1)}, {6, at_ms(2)}, {9, {}}};
+    const auto all = api.call("GET", path + "?timestamps=1");
+    CHECK(all.body == first + "one\n" + first + "two\n" + second + "\n- four");
+    CHECK(all.header("x-offset") == "0");
+    CHECK(all.header("x-next-offset") == "13");
+    CHECK(api.call("GET", path + "?timestamps=true&follow=1").body == all.body);
+    const auto part = api.call("GET", path + "?timestamps=1&offset=6&limit=3");
+    CHECK(part.body == second + "o\n" + second + "\n");
+    CHECK(part.header("x-offset") == "6");
+    CHECK(part.header("x-next-offset") == "9");
+    CHECK(api.call("GET", path + "?timestamps=1&tail_lines=1").body == "- four");
+    CHECK(api.call("GET", path + "?timestamps=0").body == api.service.output);
+    CHECK(api.call("GET", path + "?timestamps=maybe").status == 400);
+}
+
+TEST_CASE("output: an answer with timestamps is bounded with them")
+{
+    running_api api;
+    api.service.output = std::string(1U << 20, '\n');
+    api.service.times = {{0, at_ms(1)}};
+    const auto all = api.call("GET", path + "?timestamps=1");
+    CHECK(all.body.size() >= limits::output_read_bytes);
+    CHECK(all.body.size() < limits::output_read_bytes + (api::line_times::piece_bytes * 26));
+    CHECK(all.body.size() % 26 == 0);
+    CHECK(all.header("x-next-offset") == std::to_string(all.body.size() / 26));
+}
+
+TEST_CASE("line times: a line that pieces cut in two has one time")
+{
+    api::line_times times;
+    const std::vector<jobs::time_mark> early{{100, at_ms(1)}}, late{{103, at_ms(2)}};
+    CHECK(times.put_before_lines("beg", 100, early) == first + "beg");
+    CHECK(times.put_before_lines("in\n", 103, late) == "in\n");
+    CHECK(times.put_before_lines("", 106, {}).empty());
+    CHECK(times.put_before_lines("next\n", 106, late) == second + "next\n");
+    CHECK(times.put_before_lines("none\n", 111, {}) == "- none\n");
 }

@@ -4,6 +4,7 @@
 #include "ctl/exit_code.hpp"
 #include "ctl/format.hpp"
 #include "ctl/socket_path.hpp"
+#include "ctl/stamped_lines.hpp"
 
 #include <doctest/doctest.h>
 
@@ -125,4 +126,23 @@ TEST_CASE("client: a query is escaped, a problem's words are shown")
     CHECK(problem.text == "two begin so\n  t_aaaa\n  t_aabb");
     CHECK(ctl::error_of(500, "no json").text == "the daemon answered 500");
     CHECK(ctl::error_of(500, R"({"title":"T","request_id":"r1"})").text == "T (request r1)");
+}
+
+TEST_CASE("stamped lines: answers make one text, however they are cut; a gap ends a line")
+{
+    const std::string answer{"T1 one\nT2 two\n- thr"};
+    for (std::size_t cut = 0; cut <= answer.size(); ++cut) {
+        CAPTURE(cut);
+        ctl::stamped_lines lines;
+        CHECK(lines.begin(false).empty());
+        const auto first = lines.feed(std::string_view{answer}.substr(0, cut));
+        CHECK(first + lines.feed(std::string_view{answer}.substr(cut)) == answer);
+        CHECK(lines.own_bytes() == 11);
+        CHECK(lines.begin(false).empty());
+        CHECK(lines.feed("T3 ee\nT4 four") == "ee\nT4 four");
+        CHECK(lines.own_bytes() == 7);
+        CHECK(lines.begin(true) == "\n");
+        CHECK(lines.feed("T5 behind") == "T5 behind");
+        CHECK(lines.own_bytes() == 6);
+    }
 }

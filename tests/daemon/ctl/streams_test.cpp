@@ -193,13 +193,39 @@ TEST_CASE("agentctl: a tail that was cut off goes on behind what came of it")
 {
     const auto half = [](unix_server::peer& client) {
         (void)client.read_request();
-        client.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\nX-Next-Offset: 108\r\n\r\none\n");
+        client.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\nX-Offset: 100\r\n\r\none\n");
     };
     unix_server daemon{{half, in_turn({http_answer(200, "two\n")}), always(http_answer(200, ""))}};
     const auto done = agentctl({"--socket", daemon.path(), "output", "1f3a", "--tail-lines", "2"});
     CHECK(done.exit_code == 0);
     CHECK(done.out == "one\ntwo\n");
     CHECK(line_of(daemon.requests().at(1)) == "GET /v1/jobs/1f3a/output?offset=104");
+}
+
+TEST_CASE("agentctl: output --timestamps goes on where a connection broke, by the job's own bytes")
+{
+    const std::string one{"2026-11-20T14:00:00.001Z "}, two{"2026-11-20T14:00:00.002Z "};
+    const auto half = [&](unix_server::peer& client) {
+        (void)client.read_request();
+        client.send(chunked_head() + chunk(one + "one\n" + two + "tw"));
+    };
+    const auto within_time = [&](unix_server::peer& client) {
+        (void)client.read_request();
+        client.send(chunked_head() + chunk(two + "o\n" + two.substr(0, 7)));
+    };
+    const auto rest = [&](unix_server::peer& client) {
+        (void)client.read_request();
+        client.send(chunked_head() + chunk(two + "three\n- four") + last_chunk());
+    };
+    unix_server daemon{{half, within_time, rest, always(chunked_head() + last_chunk())}};
+    const auto done = agentctl({"--socket", daemon.path(), "output", "1f3a", "-f", "--timestamps"});
+    CHECK(done.exit_code == 0);
+    CHECK(done.out == one + "one\n" + two + "two\n" + two + "three\n- four");
+    const auto requests = daemon.requests();
+    CHECK(line_of(requests.at(0)) == "GET /v1/jobs/1f3a/output?offset=0&timestamps=1&follow=1");
+    CHECK(line_of(requests.at(1)) == "GET /v1/jobs/1f3a/output?offset=6&timestamps=1&follow=1");
+    CHECK(line_of(requests.at(2)) == "GET /v1/jobs/1f3a/output?offset=8&timestamps=1&follow=1");
+    CHECK(line_of(requests.at(3)) == "GET /v1/jobs/1f3a/output?offset=18&timestamps=1&follow=1");
 }
 
 TEST_CASE("agentctl: an interrupt ends the client with 130, not the task")

@@ -115,6 +115,9 @@ TEST_CASE("background_results: a long output keeps its head and more of its tail
     const auto text = element(one);
     CHECK(
         text.find("| [16233 bytes left out; check_background shows them]\n") != std::string::npos);
+    one.job.gap = proto::api::byte_gap{5000, 8000};
+    CHECK(element(one).find("| [16233 bytes left out, 3000 of them not kept; check_background "
+                            "shows the rest]\n") != std::string::npos);
     CHECK(text.find(std::string(500, 'h')) != std::string::npos);
     CHECK(text.find(std::string(501, 'h')) == std::string::npos);
     CHECK(text.find(std::string(1500, 't')) != std::string::npos);
