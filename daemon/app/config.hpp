@@ -5,6 +5,7 @@
 #include "app/environment.hpp"
 #include "app/errc.hpp"
 #include "base/limits.hpp"
+#include "base/stdin_limits.hpp"
 
 #include <array>
 #include <chrono>
@@ -74,9 +75,10 @@ struct config {
         std::int64_t per_daemon = limits::jobs_per_daemon;
         std::chrono::seconds timeout = limits::job_timeout;
         std::chrono::seconds grace = limits::job_grace;
-        std::string leftovers = "kill"; // or keep
-        std::string cgroup = "auto";    // or off, or a folder
-        std::chrono::seconds cpu{0};    // of one command, like the two below; 0: no bound
+        std::chrono::seconds stall = limits::job_stall; // 0: not looked for
+        std::string leftovers = "kill";                 // or keep
+        std::string cgroup = "auto";                    // or off, or a folder
+        std::chrono::seconds cpu{0}; // of one command, like the two below; 0: no bound
         std::int64_t memory_bytes = 0;
         std::int64_t processes = 0;
         std::int64_t max_output_bytes = 0;   // all that it writes, kept or not

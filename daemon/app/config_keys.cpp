@@ -159,6 +159,7 @@ void visit_jobs(config& all, key_visitor& by)
     by.integer(s, "per_daemon", j.per_daemon, 1, 10'000);
     duration(by, s, "timeout_s", j.timeout, 0, longest);
     duration(by, s, "grace_s", j.grace, 0, 600);
+    duration(by, s, "stall_s", j.stall, 0, 86'400);
     by.text(s, "leftovers", j.leftovers, leftovers);
     by.text(s, "cgroup", j.cgroup, cgroup);
     duration(by, s, "cpu_s", j.cpu, 0, longest);

@@ -15,6 +15,7 @@ jobs::options job_options(const config& all, const startup& from)
     out.job_caps.per_session = size(all.jobs.per_session);
     out.job_caps.per_daemon = size(all.jobs.per_daemon);
     out.grace = all.jobs.grace;
+    out.stall = all.jobs.stall;
     out.left_behind = all.jobs.leftovers == "keep" ? jobs::leftovers::keep : jobs::leftovers::kill;
     out.descriptor_limit = from.soft_descriptors;
     out.cgroup = all.jobs.cgroup;

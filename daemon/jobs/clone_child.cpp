@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -135,6 +136,9 @@ AGENTD_UNINSTRUMENTED void become(child_orders& orders)
     if (!connect(orders))
         return;
     if (::syscall(SYS_close_range, 3U, ~0U, 0U) < 0)
+        return;
+    orders.step = child_step::terminal;
+    if (orders.takes_terminal && ::syscall(SYS_ioctl, 0, TIOCSCTTY, 0) < 0)
         return;
     orders.step = child_step::exec;
     default_signals();

@@ -12,7 +12,7 @@
 namespace agentd::jobs {
 
 // Where the child failed.
-enum class child_step { session, workdir, limits, output, exec };
+enum class child_step { session, workdir, limits, output, terminal, exec };
 
 struct child_orders {
     const char* path;
@@ -20,7 +20,8 @@ struct child_orders {
     const char* const* envp;
     int workdir_fd;
     int input_fd;
-    int output_fd; // becomes 1 and 2
+    int output_fd;       // becomes 1 and 2
+    bool takes_terminal; // they are one, which becomes its session's
     const char* oom_score;
     std::size_t oom_score_size;
     std::uint64_t mark; // 0: none

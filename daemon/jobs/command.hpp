@@ -25,16 +25,24 @@ struct bounds {
 // Of each the smaller one.
 [[nodiscard]] bounds tightest(const bounds& a, const bounds& b);
 
+// What a command has as its stdin.
+enum class input {
+    none,     // /dev/null
+    pipe,     // what is written to it while it runs: see job_input.hpp
+    terminal, // the same, and its output and the controlling terminal of its session, too
+};
+
 // A command line for /bin/sh -c, where and with what it runs.
 struct command {
     std::string text;
     // The folder it starts in, borrowed: open until the command has been launched. It need not
     // have a path any more, but a removed folder is an error.
     int workdir_fd = -1;
-    std::vector<std::string> env;         // NAME=VALUE, the whole environment
-    std::chrono::milliseconds timeout{0}; // 0: none
-    bounds most;                          // besides those of options
-    base::session_id session;             // into whose bounds it counts; empty: nobody's
+    std::vector<std::string> env;          // NAME=VALUE, the whole environment
+    std::chrono::milliseconds timeout{0};  // 0: none
+    bounds most;                           // besides those of options
+    base::session_id session;              // into whose bounds it counts; empty: nobody's
+    jobs::input input = jobs::input::none; // of jobs alone
 };
 
 // How a command ended; `queued`, `running` and `lost` are not this folder's to say.

@@ -7,8 +7,10 @@
 #include "aio/task_group.hpp"
 #include "base/error.hpp"
 #include "base/limits.hpp"
+#include "base/stdin_limits.hpp"
 #include "jobs/bell.hpp"
 #include "jobs/children.hpp"
+#include "jobs/job_input.hpp"
 #include "jobs/leaves.hpp"
 #include "jobs/places.hpp"
 #include "jobs/session_accounts.hpp"
@@ -34,6 +36,7 @@ struct options {
         limits::foreground_commands, limits::foreground_commands, limits::foreground_queued};
     std::chrono::milliseconds grace = limits::job_grace;
     std::chrono::milliseconds drain = limits::output_drain;
+    std::chrono::milliseconds stall = limits::job_stall; // 0: not looked for
     leftovers left_behind = leftovers::kill;
     // The soft descriptor limit that commands get (the one agentd was started with).
     std::optional<std::uint64_t> descriptor_limit;
@@ -73,6 +76,7 @@ public:
     session_accounts accounts;
     jobs::children children;
     jobs::leaves leaves;
+    input_table inputs; // of the jobs that take input
     // One thread: a launch takes until the child has got a processor and executed its shell, which
     // no loop should wait for.
     aio::blocking_pool launching{1};

@@ -2,6 +2,7 @@
 
 #include "aio/task_group.hpp"
 #include "base/clock.hpp"
+#include "base/stdin_limits.hpp"
 #include "jobs/environment.hpp"
 #include "jobs/procfs.hpp"
 #include "jobs/spool_log.hpp"
@@ -11,6 +12,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
 #include <cassert>
 #include <optional>
 
@@ -25,20 +27,36 @@ std::string id_variable(const base::job_id& id)
     return "AGENTD_JOB_ID=" + id.str();
 }
 
-using told = std::function<void(process_identity)>;
+// The input of a job that takes some, in the table until the job has ended.
+class listed_input {
+public:
+    listed_input(const aio::executor& strand, environment& shared, const base::job_id& id,
+        const command& what)
+        : table_(shared.inputs), id_(id)
+    {
+        if (what.input == input::none)
+            return;
+        input_ = std::make_shared<job_input>(strand);
+        table_.add(id_, input_);
+    }
+    listed_input(const listed_input&) = delete;
+    listed_input& operator=(const listed_input&) = delete;
+    ~listed_input() { end(); }
 
-// `launched` is the job's own and may be filled in later.
-supervisor::settings settings_of(
-    const base::job_id& id, const environment& shared, const told& launched)
-{
-    const auto tell = [&launched](pid_t pid) {
-        if (launched)
-            launched({pid, start_of(pid), boot_id()});
-    };
-    return {.variable = id_variable(id),
-        .keep_leftovers = shared.settings.left_behind == leftovers::keep,
-        .launched = tell};
-}
+    [[nodiscard]] const std::shared_ptr<job_input>& get() const { return input_; }
+    void end()
+    {
+        if (!input_)
+            return;
+        table_.remove(id_);
+        input_->end();
+    }
+
+private:
+    input_table& table_;
+    const base::job_id id_;
+    std::shared_ptr<job_input> input_; // shared with those who write: it may end under them
+};
 
 command marked(command what, const base::job_id& id)
 {
@@ -53,17 +71,46 @@ struct job::state {
         place its_turn)
         : what(marked(std::move(text), id)),
           turn(std::move(its_turn)),
+          input(strand, shared, id, what),
           log(strand, shared.spool, id),
-          process(strand, shared, settings_of(id, shared, launched)),
+          process(strand, shared, settings_of(id, shared)),
           writing(strand)
     {}
+
+    // What is to be told is filled in later.
+    supervisor::settings settings_of(const base::job_id& id, const environment& shared)
+    {
+        const auto tell_launched = [this](pid_t pid) {
+            if (launched)
+                launched({pid, start_of(pid), boot_id()});
+        };
+        const auto tell_stalled = [this](std::chrono::milliseconds silent) {
+            if (stalled)
+                stalled(stall_now(silent));
+        };
+        return {.variable = id_variable(id),
+            .keep_leftovers = shared.settings.left_behind == leftovers::keep,
+            .launched = tell_launched,
+            .input = input.get().get(),
+            .stalled = tell_stalled};
+    }
+
+    [[nodiscard]] stall stall_now(std::chrono::milliseconds silent) const
+    {
+        auto shown = log.preview();
+        auto last = shown.left_out == 0 ? shown.head + shown.tail : std::move(shown.tail);
+        last.erase(0, last.size() - std::min(last.size(), limits::stall_output_bytes));
+        return {silent, log.total(), std::move(last)};
+    }
 
     command what;
     place turn;
     std::optional<stopped_by> stopped;
     std::optional<base::mono_time> began;
     bool over = false;
-    told launched;
+    std::function<void(process_identity)> launched;
+    std::function<void(stall)> stalled;
+    listed_input input;
     spool_log log;
     supervisor process;
     aio::task writing;
@@ -76,6 +123,11 @@ job::job(aio::executor strand, environment& shared, base::job_id id, command wha
 job::~job()
 {
     assert(!state_->began || state_->over);
+}
+
+std::shared_ptr<job_input> job::stdin_of() const
+{
+    return state_->input.get();
 }
 
 aio::awaitable<bool> job::ready()
@@ -107,6 +159,7 @@ aio::awaitable<outcome> job::run()
         end.how = ended::killed;
         end.by = own.stopped;
     }
+    own.input.end();
     own.log.end();
     own.turn = place{};
     if (own.process.aborted())
@@ -120,6 +173,11 @@ aio::awaitable<outcome> job::run()
 void job::when_launched(std::function<void(process_identity)> told)
 {
     state_->launched = std::move(told);
+}
+
+void job::when_stalled(std::function<void(stall)> told)
+{
+    state_->stalled = std::move(told);
 }
 
 void job::stop(stopped_by who)
@@ -140,6 +198,7 @@ job::snapshot job::look() const
     if (now.running) {
         now.wall = base::elapsed_since(*state_->began);
         now.pid = state_->process.pid();
+        now.stalls = state_->input.get() && state_->input.get()->awaited();
     }
     return now;
 }

@@ -6,6 +6,7 @@
 #include "aio/awaitable.hpp"
 #include "base/ids.hpp"
 #include "jobs/command.hpp"
+#include "jobs/job_input.hpp"
 #include "jobs/places.hpp"
 
 #include <chrono>
@@ -23,6 +24,13 @@ struct process_identity {
     std::int64_t pid = 0;
     std::int64_t start = 0; // ticks since boot
     std::string boot_id;
+};
+
+// A job that is silent and does nothing but wait for input.
+struct stall {
+    std::chrono::milliseconds silent{0}; // so long
+    std::uint64_t output_bytes = 0;
+    std::string last_output; // bytes as written, limits::stall_output_bytes at most
 };
 
 class job {
@@ -46,9 +54,15 @@ public:
     // `told` is called on the strand once its shell runs. Before run().
     void when_launched(std::function<void(process_identity)> told);
 
+    // `told` is called on the strand when it stalls, once each time. Before run().
+    void when_stalled(std::function<void(stall)> told);
+
     // Ends it: TERM to the whole tree, grace, KILL. At any time, also before it was started and
     // again; the first one counts. Returns at once: its end is run()'s.
     void stop(stopped_by who);
+
+    // What writes to its stdin; nullptr: it has none.
+    [[nodiscard]] std::shared_ptr<job_input> stdin_of() const;
 
     // What can be said while it runs.
     struct snapshot {
@@ -57,6 +71,7 @@ public:
         std::chrono::milliseconds wall{0};
         std::uint64_t output_bytes = 0;
         int pid = 0; // of the shell; 0: none
+        bool stalls = false;
     };
     [[nodiscard]] snapshot look() const;
 

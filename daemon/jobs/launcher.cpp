@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <span>
 #include <string_view>
 
@@ -27,10 +29,15 @@ namespace {
 constexpr const char* shell = "/bin/sh";
 constexpr int first_free = 3; // 0, 1 and 2 are the child's
 
-// What the pipe and /dev/null are for; `null` is later the second pidfd, which therefore
+// What the pipes and /dev/null are for; `null` is later the second pidfd, which therefore
 // cannot fail for want of descriptors.
+// With a terminal `reader` and `feeder` are our side of it, the other two the command's.
 struct descriptors {
-    base::unique_fd null, reader, writer;
+    base::unique_fd null;
+    base::unique_fd reader, writer; // of its output
+    base::unique_fd feeder, input;  // of its stdin, or none: then that is /dev/null
+
+    [[nodiscard]] int child_input() const { return input ? input.get() : null.get(); }
 };
 
 base::unique_fd above_stdio(base::unique_fd fd)
@@ -40,22 +47,59 @@ base::unique_fd above_stdio(base::unique_fd fd)
     return base::unique_fd{::fcntl(fd.get(), F_DUPFD_CLOEXEC, first_free)};
 }
 
-base::result<descriptors> open_descriptors()
+// Ours is non-blocking, and that alone: the commands have an ordinary, blocking pipe.
+enum class our_end { reading, writing };
+
+// False: errno says why.
+bool open_pipe(base::unique_fd& reader, base::unique_fd& writer, our_end ours)
+{
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+        return false;
+    reader = above_stdio(base::unique_fd{ends[0]});
+    writer = above_stdio(base::unique_fd{ends[1]});
+    if (!reader || !writer)
+        return false;
+    const int own = ours == our_end::reading ? reader.get() : writer.get();
+    return ::fcntl(own, F_SETFL, O_NONBLOCK) == 0;
+}
+
+// A terminal of 80 columns and 24 lines with the kernel's usual line discipline: it echoes, ends
+// lines, and makes signals of control characters. TIOCGPTPEER opens the command's side without
+// a path, so that it need not be mounted here. False: errno says why.
+bool open_terminal(descriptors& into)
+{
+    into.reader = above_stdio(base::unique_fd{::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)});
+    if (!into.reader || ::unlockpt(into.reader.get()) != 0)
+        return false;
+    into.writer = above_stdio(
+        base::unique_fd{::ioctl(into.reader.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)});
+    constexpr winsize size{.ws_row = 24, .ws_col = 80, .ws_xpixel = 0, .ws_ypixel = 0};
+    if (!into.writer || ::ioctl(into.reader.get(), TIOCSWINSZ, &size) != 0)
+        return false;
+    const auto again = [](const base::unique_fd& fd) {
+        return base::unique_fd{::fcntl(fd.get(), F_DUPFD_CLOEXEC, first_free)};
+    };
+    into.feeder = again(into.reader);
+    into.input = again(into.writer);
+    return into.feeder && into.input &&
+        ::fcntl(into.reader.get(), F_SETFL, O_RDWR | O_NONBLOCK) == 0;
+}
+
+base::result<descriptors> open_descriptors(input wanted)
 {
     descriptors made;
     made.null = above_stdio(base::unique_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)});
     if (!made.null)
         return std::unexpected(base::system_error("open /dev/null", errno));
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+    if (wanted == input::terminal && !open_terminal(made))
+        return std::unexpected(base::system_error("make a terminal", errno));
+    if (wanted == input::terminal)
+        return made;
+    if (!open_pipe(made.reader, made.writer, our_end::reading))
         return std::unexpected(base::system_error("make a pipe", errno));
-    made.reader = above_stdio(base::unique_fd{ends[0]});
-    made.writer = above_stdio(base::unique_fd{ends[1]});
-    if (!made.reader || !made.writer)
-        return std::unexpected(base::system_error("make a pipe", errno));
-    // Of the reading end alone: the commands write to an ordinary, blocking pipe.
-    if (::fcntl(made.reader.get(), F_SETFL, O_NONBLOCK) != 0)
-        return std::unexpected(base::system_error("make a pipe", errno));
+    if (wanted == input::pipe && !open_pipe(made.input, made.feeder, our_end::writing))
+        return std::unexpected(base::system_error("make a pipe for stdin", errno));
     return made;
 }
 
@@ -136,6 +180,7 @@ base::error failure_of(child_step step, int number)
     case child_step::session: return base::system_error("start a session", number);
     case child_step::workdir: return base::system_error("enter the workspace", number);
     case child_step::limits: return base::system_error("limit the process", number);
+    case child_step::terminal: return base::system_error("take the terminal", number);
     case child_step::output: return base::system_error("connect the output", number);
     case child_step::exec: break;
     }
@@ -150,7 +195,7 @@ base::result<launched> launch(const launch_plan& plan)
         return std::unexpected(std::move(fits.error()));
     if (auto there = check_workdir(plan.workdir_fd); !there)
         return std::unexpected(std::move(there.error()));
-    auto fds = open_descriptors();
+    auto fds = open_descriptors(plan.input);
     if (!fds)
         return std::unexpected(std::move(fds.error()));
 
@@ -167,8 +212,9 @@ base::result<launched> launch(const launch_plan& plan)
         .argv = argv.data(),
         .envp = envp.data(),
         .workdir_fd = plan.workdir_fd,
-        .input_fd = fds->null.get(),
+        .input_fd = fds->child_input(),
         .output_fd = fds->writer.get(),
+        .takes_terminal = plan.input == input::terminal,
         .oom_score = oom_score.c_str(),
         .oom_score_size = oom_score.size(),
         .mark = plan.mark,
@@ -198,6 +244,9 @@ base::result<launched> launch(const launch_plan& plan)
     if (!orders.oom_score_set)
         raise_oom_score_of(child.id.pid, oom_score);
     child.output = std::move(fds->reader);
+    child.input = std::move(fds->feeder);
+    if (plan.input == input::terminal)
+        child.terminal = std::move(fds->input);
     return child;
 }
 

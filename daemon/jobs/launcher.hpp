@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
+#include "jobs/command.hpp"
 
 #include <sys/types.h>
 
@@ -27,6 +28,7 @@ struct launch_plan {
     std::optional<std::chrono::seconds> cpu_limit; // of each process alone
     std::uint64_t file_limit = 0;                  // bytes of each file; 0: none
     int cgroup_fd = -1; // the leaf it is born in, borrowed; -1: where agentd is
+    jobs::input input = jobs::input::none;
 };
 
 struct launched_id {
@@ -37,10 +39,12 @@ struct launched_id {
 struct launched {
     launched_id id{};
     base::unique_fd pidfd{};
-    base::unique_fd watch{};  // a second pidfd, for waiting without reaping
-    base::unique_fd output{}; // reads what it writes to 1 and 2; non-blocking
-    std::string variable{};   // set by children where no mark can be: NAME=VALUE in its environment
-    int cgroup_error = 0;     // errno: it could not be born in its leaf and is where agentd is
+    base::unique_fd watch{};    // a second pidfd, for waiting without reaping
+    base::unique_fd output{};   // reads what it writes to 1 and 2; non-blocking
+    base::unique_fd input{};    // writes what it reads from 0, if that was asked for; non-blocking
+    base::unique_fd terminal{}; // its own side of the terminal, if that was asked for
+    std::string variable{}; // set by children where no mark can be: NAME=VALUE in its environment
+    int cgroup_error = 0;   // errno: it could not be born in its leaf and is where agentd is
 };
 
 // An error says which step failed and why: "cannot run /bin/sh: Permission denied", "cannot

@@ -158,18 +158,29 @@ const std::string& boot_id()
     return id;
 }
 
-std::vector<pid_t> children_of(pid_t pid)
+std::vector<pid_t> threads_of(pid_t pid)
 {
     std::vector<pid_t> found;
     const auto path = fmt::format("/proc/{}/task", pid);
     const std::unique_ptr<DIR, int (*)(DIR*)> threads{::opendir(path.c_str()), ::closedir};
     if (!threads)
         return found;
-    while (const dirent* entry = ::readdir(threads.get())) {
-        const auto thread = leading_number<pid_t>(entry->d_name);
-        if (thread > 0)
-            append_numbers(read_file(fmt::format("{}/{}/children", path, thread)), found);
-    }
+    while (const dirent* entry = ::readdir(threads.get()))
+        if (const auto thread = leading_number<pid_t>(entry->d_name); thread > 0)
+            found.push_back(thread);
+    return found;
+}
+
+std::string read_proc(const std::string& path)
+{
+    return read_file(path);
+}
+
+std::vector<pid_t> children_of(pid_t pid)
+{
+    std::vector<pid_t> found;
+    for (const pid_t thread : threads_of(pid))
+        append_numbers(read_file(fmt::format("/proc/{}/task/{}/children", pid, thread)), found);
     return found;
 }
 

@@ -34,6 +34,12 @@ namespace agentd::jobs {
 // rather too little; 0 when its parent is not `parent`.
 [[nodiscard]] std::chrono::microseconds cpu_of(pid_t pid, pid_t parent);
 
+// The numbers of all threads; empty when it is gone.
+[[nodiscard]] std::vector<pid_t> threads_of(pid_t pid);
+
+// A whole file; empty when it cannot be read.
+[[nodiscard]] std::string read_proc(const std::string& path);
+
 // Whether the process of a pidfd has exited, all its threads included.
 [[nodiscard]] bool has_died(int pidfd);
 

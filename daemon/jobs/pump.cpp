@@ -80,6 +80,7 @@ pump::got pump::read_once()
     const auto n = ::read(pipe_.native_handle(), room.data(), std::min<std::uint64_t>(want, left_));
     if (n > 0) {
         const auto bytes = static_cast<std::size_t>(n);
+        total_ += bytes;
         if (finishing_)
             may_read_ -= bytes;
         left_ -= bytes;

@@ -34,6 +34,7 @@ public:
     [[nodiscard]] bool at_end() const { return at_end_; }
     // Whether more was written than the sink may get; at_end() holds then.
     [[nodiscard]] bool over() const { return over_; }
+    [[nodiscard]] std::uint64_t total() const { return total_; } // bytes read so far
 
 private:
     enum class got { bytes, nothing, end };
@@ -48,6 +49,7 @@ private:
     std::size_t may_read_; // after finish_soon(): what was in the pipe then
     std::uint64_t left_;   // of `most`
     bool over_ = false;
+    std::uint64_t total_ = 0;
     bool at_end_ = false;
     std::string refusal_;
 };

@@ -1,6 +1,7 @@
 #include "jobs/supervisor.hpp"
 
 #include "base/log.hpp"
+#include "jobs/stalls.hpp"
 
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/posix/descriptor_base.hpp>
@@ -65,7 +66,8 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         .descriptor_limit = shared_.settings.descriptor_limit,
         .cpu_limit = kernel_cpu_limit(),
         .file_limit = static_cast<std::uint64_t>(most_.file_bytes),
-        .cgroup_fd = group_ ? group_->fd() : -1};
+        .cgroup_fd = group_ ? group_->fd() : -1,
+        .input = with_.input != nullptr ? what.input : input::none};
     const auto began = clock::now();
     auto launch = [&all = shared_.children, plan = std::move(plan)] { return all.launch(plan); };
     auto started = co_await shared_.launching.run(std::move(launch));
@@ -78,12 +80,16 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
     if (!started->variable.empty())
         variable_ = started->variable;
     auto output = std::move(started->output);
+    auto input = std::move(started->input);
+    auto terminal = std::move(started->terminal);
     auto shell = leader::attach(strand_, shared_.children, std::move(*started));
     if (!shell) {
         if (group_) [[maybe_unused]]
             const bool killed = group_->kill(); // else it is killed when removed
         co_return not_started(std::move(shell.error().text));
     }
+    if (with_.input != nullptr)
+        with_.input->open(std::move(input), std::move(terminal));
     if (with_.launched)
         with_.launched((*shell)->id().pid);
     co_return co_await supervise(std::move(*shell), std::move(output), began, what.timeout, sink);
@@ -105,7 +111,12 @@ aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, bas
     tree processes{shared_.children, shell_->id(), variable_, group_ ? &*group_ : nullptr};
     if (!reading.refusal().empty()) // it would only be told that nobody reads
         state.abort(clock::now());
+    if (with_.input != nullptr && shared_.settings.stall.count() != 0)
+        watchers_.spawn("command stall",
+            watch_for_stalls({shared_, *shell_, processes, reading, *with_.input, with_.stalled}));
     co_await end_tree(state, processes, reading);
+    if (with_.input != nullptr)
+        with_.input->end();
     watchers_.cancel();
     co_await watchers_.join();
     outcome end;

@@ -10,6 +10,7 @@
 #include "jobs/bell.hpp"
 #include "jobs/command.hpp"
 #include "jobs/environment.hpp"
+#include "jobs/job_input.hpp"
 #include "jobs/job_state.hpp"
 #include "jobs/leader.hpp"
 #include "jobs/leaf.hpp"
@@ -34,6 +35,8 @@ public:
         bool keep_leftovers = false;
         bool gentle_abort = false; // being cancelled is a stop with grace, not a KILL at once
         std::function<void(pid_t)> launched; // called once its shell runs; may be empty
+        job_input* input = nullptr;          // its stdin, if that is no /dev/null; borrowed
+        std::function<void(std::chrono::milliseconds)> stalled; // called when it waits for that
     };
 
     supervisor(aio::executor strand, environment& shared, settings with);

@@ -1,5 +1,6 @@
 #include "jobs/tree.hpp"
 
+#include "base/stdin_limits.hpp"
 #include "jobs/procfs.hpp"
 
 #include <fcntl.h>
@@ -89,6 +90,19 @@ void tree::look_once(bool leader_lives)
         add_children_of(i);
     if (std::erase_if(members_, dead) != 0)
         settled_ = false;
+}
+
+std::vector<pid_t> tree::list(bool leader_lives) const
+{
+    if (group_ != nullptr)
+        return processes_in(group_->fd());
+    auto found = all_.orphans(leader_.mark, variable_);
+    if (leader_lives)
+        found.push_back(leader_.pid);
+    for (std::size_t i = 0; i < found.size() && found.size() <= limits::stall_processes; ++i)
+        for (const pid_t child : children_of(found[i]))
+            found.push_back(child);
+    return found;
 }
 
 void tree::add_children_of(std::size_t index)

@@ -42,6 +42,9 @@ public:
     // waited for, rather too little. Looks by itself; with many processes for milliseconds.
     [[nodiscard]] std::chrono::microseconds cpu() const;
 
+    // All that there are now, the living shell included; somebody may be missing. Takes no look.
+    [[nodiscard]] std::vector<pid_t> list(bool leader_lives) const;
+
     // Of the last look: those that can be signalled, and those that refused it to us.
     [[nodiscard]] std::size_t living() const;
     [[nodiscard]] std::size_t unstoppable() const { return refused_.size(); }

@@ -97,6 +97,7 @@ const mistake mistakes[] = {
     {"[jobs]\nper_daemon = 0", "c.toml:2: key \"jobs.per_daemon\": must be between 1 and 10000"},
     {"[jobs]\ntimeout_s = -1", "c.toml:2: key \"jobs.timeout_s\": must be between 0 and 2592000"},
     {"[jobs]\ngrace_s = 601", "c.toml:2: key \"jobs.grace_s\": must be between 0 and 600"},
+    {"[jobs]\nstall_s = -1", "c.toml:2: key \"jobs.stall_s\": must be between 0 and 86400"},
     {"[jobs]\nleftovers = \"stop\"", "c.toml:2: key \"jobs.leftovers\": must be one of kill, keep"},
     {"[jobs]\ncgroup = \"here\"",
         "c.toml:2: key \"jobs.cgroup\": must be auto, off or an absolute path"},
