@@ -78,6 +78,9 @@ class Teller:
     def on_job_started(self, event):
         self.line(event, "job", f"{event.get('job_id')} runs: {one_line(event.get('command', ''), 70)}")
 
+    def on_job_stalled(self, event):
+        self.line(event, "job", f"{event.get('job_id')} waits for input")
+
     def on_job_finished(self, event):
         how = f"exit {event['exit_code']}" if event.get("exit_code") is not None else event.get("by") or ""
         self.line(event, "job", f"{event.get('job_id')} {event.get('state', 'ended')} {how} after {seconds(event.get('wall_ms'))}")

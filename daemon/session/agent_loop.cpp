@@ -154,6 +154,12 @@ std::vector<action> agent_loop::react(const happened::job_ended& j)
     return just(todo::open_window{});
 }
 
+// It does not end while nobody answers it: there is nothing to wait for.
+std::vector<action> agent_loop::react(const happened::job_stalled& j)
+{
+    return j.own && is_waiting() ? wake() : std::vector<action>{};
+}
+
 std::vector<action> agent_loop::react(const happened::user_message&)
 {
     return is_waiting() ? wake() : std::vector<action>{};

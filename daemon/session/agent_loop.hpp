@@ -69,6 +69,10 @@ struct job_ended {
     bool own = true;
     std::int64_t own_live = 0;
 };
+// That a job stalls is in the inbox. `own`: one of this task.
+struct job_stalled {
+    bool own = true;
+};
 // A user's message is in the inbox.
 struct user_message {};
 // The wake window is over / the scheduler has given the task a place.
@@ -85,10 +89,10 @@ struct stop {
 
 } // namespace happened
 
-using event =
-    std::variant<happened::begun, happened::reply, happened::request_failed, happened::tools_done,
-        happened::settled, happened::job_ended, happened::user_message, happened::window_over,
-        happened::place_taken, happened::aborted, happened::jobs_stopped, happened::stop>;
+using event = std::variant<happened::begun, happened::reply, happened::request_failed,
+    happened::tools_done, happened::settled, happened::job_ended, happened::job_stalled,
+    happened::user_message, happened::window_over, happened::place_taken, happened::aborted,
+    happened::jobs_stopped, happened::stop>;
 
 namespace todo {
 
@@ -164,6 +168,7 @@ private:
     std::vector<action> react(const happened::tools_done&);
     std::vector<action> react(const happened::settled&);
     std::vector<action> react(const happened::job_ended&);
+    std::vector<action> react(const happened::job_stalled&);
     std::vector<action> react(const happened::user_message&);
     std::vector<action> react(const happened::window_over&);
     std::vector<action> react(const happened::place_taken&);

@@ -61,7 +61,7 @@ std::string left_out_line(const proto::api::job& job, std::uint64_t left_out)
 }
 
 // What is quoted of a job's output: all of it, or a quarter head and the rest tail.
-std::string preview(const ended_job& ended)
+std::string preview(const job_news& ended)
 {
     constexpr std::size_t head_chars = limits::notice_preview_chars / 4;
     constexpr std::size_t tail_chars = limits::notice_preview_chars - head_chars;
@@ -106,21 +106,36 @@ std::string describe_end(const proto::api::job& job)
     return std::string{to_string(job.state)};
 }
 
-std::string background_results(std::span<const ended_job> ended)
+std::string stall_entry(
+    const proto::api::job& job, std::chrono::milliseconds silent, std::string_view last)
+{
+    const double seconds = std::chrono::duration<double>(silent).count();
+    const auto command = base::one_line(job.command, limits::command_chars);
+    const auto text = base::printable(last);
+    return fmt::format("[bg:{}] stalled: silent for {:.1f} s and waiting for input; answer it with "
+                       "write_background or end it with stop_background; {} bytes of output; "
+                       "command: {}\n{}",
+        job.id.str(), seconds, job.output_bytes, base::defuse_markers(command),
+        quoted(base::strip(text)));
+}
+
+std::string background_results(std::span<const job_news> all)
 {
     // Every entry keeps its first line; the previews share what is left, in order.
     std::vector<std::string> heads;
     std::size_t used = opening.size() + closing.size();
-    for (const auto& one : ended) {
-        heads.push_back(first_line(one.job));
+    for (const auto& one : all) {
+        heads.push_back(one.stalled.empty() ? first_line(one.job)
+                                            : one.stalled.substr(0, one.stalled.find('\n') + 1));
         used += base::count_chars(heads.back());
     }
     std::string element{opening};
-    for (std::size_t i = 0; i < ended.size(); ++i) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
         element += heads[i];
-        if (ended[i].job.state == job_state::error)
+        if (all[i].job.state == job_state::error)
             continue; // nothing ever ran
-        const auto quoted = preview(ended[i]);
+        const auto quoted =
+            all[i].stalled.empty() ? preview(all[i]) : all[i].stalled.substr(heads[i].size());
         const auto chars = base::count_chars(quoted);
         if (used + chars > limits::notice_element_chars)
             continue;

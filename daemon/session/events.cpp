@@ -227,6 +227,14 @@ event job_started(const proto::api::job& what)
         about("job.started", what), [&what](object_writer& body) { write_command(body, what); });
 }
 
+event job_stalled(const proto::api::job& what, std::chrono::milliseconds silent)
+{
+    return with(about("job.stalled", what), [&what, silent](object_writer& body) {
+        write_command(body, what);
+        body.member("silent_ms", silent.count()).member("output_bytes", what.output_bytes);
+    });
+}
+
 event job_finished(const proto::api::job& what)
 {
     return with(about("job.finished", what), [&what](object_writer& body) {

@@ -58,6 +58,7 @@ enum class purpose { turn, compaction };
 
 [[nodiscard]] event job_queued(const proto::api::job& what);
 [[nodiscard]] event job_started(const proto::api::job& what);
+[[nodiscard]] event job_stalled(const proto::api::job& what, std::chrono::milliseconds silent);
 [[nodiscard]] event job_finished(const proto::api::job& what);
 [[nodiscard]] event notification_queued(const base::session_id& session, const base::task_id& task,
     const base::job_id& job, std::int64_t notification);

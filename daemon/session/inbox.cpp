@@ -21,10 +21,10 @@ void take(Items& from, std::vector<std::int64_t>& ids, auto& into)
 
 } // namespace
 
-void inbox::push(std::int64_t id, ended_job what)
+void inbox::push(std::int64_t id, job_news what)
 {
     if (known_.insert(id).second)
-        ended_.push_back({id, std::move(what)});
+        jobs_.push_back({id, std::move(what)});
 }
 
 bool inbox::push(std::int64_t id, std::string text)
@@ -33,6 +33,13 @@ bool inbox::push(std::int64_t id, std::string text)
         return false;
     messages_.push_back({id, std::move(text)});
     return true;
+}
+
+bool inbox::has_stall(const std::vector<base::job_id>& of) const
+{
+    return std::ranges::any_of(jobs_, [&of](const auto& one) {
+        return !one.what.stalled.empty() && std::ranges::find(of, one.what.job.id) != of.end();
+    });
 }
 
 void inbox::forget(const std::vector<std::int64_t>& ids)
@@ -44,7 +51,7 @@ void inbox::forget(const std::vector<std::int64_t>& ids)
 inbox::news inbox::drain()
 {
     news all;
-    take(ended_, all.ids, all.ended);
+    take(jobs_, all.ids, all.jobs);
     take(messages_, all.ids, all.messages);
     return all;
 }

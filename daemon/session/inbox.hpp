@@ -17,9 +17,9 @@ namespace agentd::session {
 
 class inbox {
 public:
-    // A job of the session has ended; `id` is its notification's in the store. One that was
-    // pushed before is no news: a session is loaded while things go on arriving.
-    void push(std::int64_t id, ended_job what);
+    // A job of the session has ended or stalls; `id` is its notification's in the store. One that
+    // was pushed before is no news: a session is loaded while things go on arriving.
+    void push(std::int64_t id, job_news what);
     // A user has sent a message to the task that is open.
     bool push(std::int64_t id, std::string text); // false: pushed before
 
@@ -28,13 +28,15 @@ public:
     // Back in the store's queue (their message was refused): they may be pushed again.
     void forget(const std::vector<std::int64_t>& ids);
 
-    [[nodiscard]] bool empty() const { return ended_.empty() && messages_.empty(); }
+    [[nodiscard]] bool empty() const { return jobs_.empty() && messages_.empty(); }
     [[nodiscard]] bool has_message() const { return !messages_.empty(); }
+    // One of these jobs stalls, and the model has not been told yet.
+    [[nodiscard]] bool has_stall(const std::vector<base::job_id>& of) const;
 
     // Everything, in order of arrival.
     struct news {
-        std::vector<std::int64_t> ids; // of `ended`, then of `messages`
-        std::vector<ended_job> ended;
+        std::vector<std::int64_t> ids; // of `jobs`, then of `messages`
+        std::vector<job_news> jobs;
         std::vector<std::string> messages;
     };
     [[nodiscard]] news drain();
@@ -45,7 +47,7 @@ private:
         std::int64_t id;
         T what;
     };
-    std::vector<item<ended_job>> ended_;
+    std::vector<item<job_news>> jobs_;
     std::vector<item<std::string>> messages_;
     std::set<std::int64_t> known_; // ids ever pushed
 };

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "jobs/environment.hpp"
+#include "session/background_results.hpp"
 #include "session/commit.hpp"
 #include "session/environment.hpp"
 #include "session/steps.hpp"
@@ -49,13 +50,14 @@ void record_end(store::jobs::row& row, const jobs::outcome& what)
 
 } // namespace
 
-live_jobs::live_jobs(
-    environment& shared, base::session_id session, aio::executor strand, inbox& into, on_end ended)
+live_jobs::live_jobs(environment& shared, base::session_id session, aio::executor strand,
+    inbox& into, on_end ended, on_stall stalled)
     : shared_(shared),
       session_(std::move(session)),
       strand_(strand),
       inbox_(into),
       ended_(std::move(ended)),
+      stalled_(std::move(stalled)),
       changed_(strand),
       running_(strand)
 {}
@@ -149,6 +151,7 @@ aio::awaitable<base::result<tools::started_job>> live_jobs::start(tools::job_ord
     what.timeout = asked.timeout;
     what.most = asked.most;
     what.session = session_;
+    what.input = asked.input;
     one->job =
         std::make_unique<jobs::job>(strand_, shared_.jobs, id, std::move(what), std::move(*place));
     live_.emplace(id, one);
@@ -179,6 +182,9 @@ aio::awaitable<> live_jobs::run(std::shared_ptr<live> what)
     what->job->when_launched([this, id](jobs::process_identity who) {
         running_.spawn("job process", note_process(id, std::move(who)));
     });
+    what->job->when_stalled([this, shown = row.shown](jobs::stall how) {
+        running_.spawn("job stall", tell_stall(shown, std::move(how)));
+    });
     const auto outcome = co_await what->job->run();
     record_end(row, outcome);
     std::int64_t news = 0;
@@ -195,7 +201,7 @@ aio::awaitable<> live_jobs::run(std::shared_ptr<live> what)
     log::info("job.finished", {session_.str(), job.task_id.str(), job.id.str()}, "job ended: {}",
         to_string(job.state));
     if (news != 0)
-        inbox_.push(news, ended_job{row.shown, row.preview_head, row.preview_tail});
+        inbox_.push(news, job_news{row.shown, row.preview_head, row.preview_tail});
     live_.erase(job.id);
     changed_.notify_all();
     ended_(job.task_id, std::move(broken));
@@ -210,6 +216,32 @@ aio::awaitable<> live_jobs::note_process(base::job_id id, jobs::process_identity
         store::step::start_job, store::durability::process_death, std::move(work));
     if (!noted)
         log::warning("job.process_lost", {}, "cannot note a job's process: {}", noted.error().text);
+}
+
+aio::awaitable<> live_jobs::tell_stall(proto::api::job job, jobs::stall how)
+{
+    job.output_bytes = how.output_bytes;
+    job_news news;
+    news.stalled = stall_entry(job, how.silent, how.last_output);
+    news.job = std::move(job);
+    const auto& shown = news.job;
+    auto note = [shown, silent = how.silent, entry = news.stalled](
+                    store::connection& db) { return steps::stall_job(db, shown, silent, entry); };
+    std::int64_t id = 0;
+    try {
+        const auto queued = co_await commit(shared_, store::step::stall_job, std::move(note));
+        id = queued;
+    } catch (const broken_step& why) {
+        log::error("job.broken", {session_.str()}, "{}", why.what());
+    }
+    if (id == 0)
+        co_return;
+    log::info("job.stalled", {session_.str(), shown.task_id.str(), shown.id.str()},
+        "job waits for input, silent for {} ms", how.silent.count());
+    const auto of = shown.task_id;
+    inbox_.push(id, std::move(news));
+    changed_.notify_all();
+    stalled_(of);
 }
 
 tools::job_view live_jobs::view_of(const proto::api::job& job) const
@@ -229,6 +261,7 @@ tools::job_view live_jobs::view_of(const proto::api::job& job) const
         const auto now = found->second->job->look();
         view.wall = now.wall;
         view.output_bytes = now.output_bytes;
+        view.stalls = now.stalls;
     }
     return view;
 }
@@ -283,6 +316,17 @@ aio::awaitable<base::result<tools::job_output>> live_jobs::read_output(
     co_return output;
 }
 
+aio::awaitable<std::optional<jobs::input_result>> live_jobs::write_input(
+    base::job_id id, std::string text, bool eof)
+{
+    const auto found = live_.find(id);
+    auto to = found == live_.end() ? nullptr : found->second->job->stdin_of();
+    if (!to)
+        co_return std::nullopt;
+    auto writing = jobs::job_input::write(std::move(to), std::move(text), eof);
+    co_return co_await std::move(writing);
+}
+
 aio::awaitable<std::optional<tools::job_view>> live_jobs::stop(base::job_id id)
 {
     ask_to_end(id, jobs::stopped_by::model);
@@ -308,6 +352,8 @@ aio::awaitable<tools::wait_end> live_jobs::wait(
     while (!ids.empty() && !satisfied(ids, mode)) {
         if (inbox_.has_message())
             co_return tools::wait_end::user_message;
+        if (inbox_.has_stall(ids))
+            co_return tools::wait_end::stalled;
         if (base::mono_now() >= deadline)
             co_return tools::wait_end::timed_out;
         co_await changed_.wait_until(deadline);

@@ -31,8 +31,10 @@ public:
     // `ended` is called on the strand after a job's end is stored and stands in `into`, or when
     // the store has refused it for good: `broken` is the reason then, else empty.
     using on_end = std::function<void(const base::task_id& of, std::string broken)>;
+    // The same after it is stored that a job stalls; never refused.
+    using on_stall = std::function<void(const base::task_id& of)>;
     live_jobs(environment& shared, base::session_id session, aio::executor strand, inbox& into,
-        on_end ended);
+        on_end ended, on_stall stalled);
 
     // The task that start() starts jobs for from now on.
     void begin_task(job_origin origin) { origin_ = std::move(origin); }
@@ -60,6 +62,8 @@ public:
     aio::awaitable<std::optional<tools::job_view>> find(base::job_id id) override;
     aio::awaitable<base::result<tools::job_output>> read_output(
         base::job_id id, std::optional<std::uint64_t> offset, std::size_t limit) override;
+    aio::awaitable<std::optional<jobs::input_result>> write_input(
+        base::job_id id, std::string text, bool eof) override;
     aio::awaitable<std::optional<tools::job_view>> stop(base::job_id id) override;
     aio::awaitable<tools::wait_end> wait(
         std::vector<base::job_id> ids, tools::wait_mode mode, std::chrono::seconds limit) override;
@@ -72,6 +76,8 @@ private:
     };
     // The whole life of one; shared, because views of it are taken while it ends.
     aio::awaitable<> run(std::shared_ptr<live> what);
+    // That it waits for input: stored, then told.
+    aio::awaitable<> tell_stall(proto::api::job job, jobs::stall how);
     // Its process, to be recognised after a crash; a failure does not matter to the job.
     aio::awaitable<> note_process(base::job_id id, jobs::process_identity who);
     aio::awaitable<base::result<>> insert(store::jobs::row& row, bool queued);
@@ -84,10 +90,11 @@ private:
     aio::executor strand_;
     inbox& inbox_;
     on_end ended_;
+    on_stall stalled_;
     job_origin origin_;
     bool closed_ = false;
     std::map<base::job_id, std::shared_ptr<live>> live_;
-    aio::condition changed_;  // a job has ended, or a message has come
+    aio::condition changed_;  // a job has ended or stalls, or a message has come
     aio::task_group running_; // last: its coroutines use all the others
 };
 

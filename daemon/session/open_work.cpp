@@ -129,8 +129,8 @@ aio::awaitable<event> open_work::prepare()
 void open_work::receive(std::vector<steps::waiting_news> news)
 {
     for (auto& one : news) {
-        if (one.ended)
-            owner_.inbox_.push(one.id, std::move(*one.ended));
+        if (one.job)
+            owner_.inbox_.push(one.id, std::move(*one.job));
         else
             owner_.inbox_.push(one.id, std::move(one.text));
     }
@@ -139,13 +139,13 @@ void open_work::receive(std::vector<steps::waiting_news> news)
 // What is added to the message goes into the same element, so that there is one in a request.
 void open_work::take_over(std::vector<steps::waiting_news> carried)
 {
-    std::vector<ended_job> ended;
+    std::vector<job_news> jobs;
     for (const auto& one : carried)
-        if (one.ended)
-            ended.push_back(*one.ended);
-    const bool known = ended.empty() || history_.knows_background(background_results(ended));
+        if (one.job)
+            jobs.push_back(*one.job);
+    const bool known = jobs.empty() || history_.knows_background(background_results(jobs));
     if (!known) // of another version's making: it stays, and is delivered, as it is
-        std::erase_if(carried, [](const auto& one) { return one.ended.has_value(); });
+        std::erase_if(carried, [](const auto& one) { return one.job.has_value(); });
     carried_ = std::move(carried);
 }
 
@@ -220,6 +220,8 @@ aio::awaitable<std::optional<event>> open_work::news_of(incoming what)
             throw broken_step{ended->broken};
         co_return happened::job_ended{ended->of == id, owner_.jobs_.count(id)};
     }
+    if (const auto* stalled = std::get_if<report::job_stalled>(&what))
+        co_return happened::job_stalled{stalled->of == id};
     if (auto* reply = std::get_if<report::model_answered>(&what); reply && is_current(reply->step))
         co_return co_await answered(std::move(reply->outcome));
     if (const auto* told = std::get_if<report::window_told>(&what); told && is_current(told->step))

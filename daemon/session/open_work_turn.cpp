@@ -77,15 +77,15 @@ base::result<std::vector<std::int64_t>> open_work::compose(const todo::ask& how)
 {
     auto news = owner_.inbox_.drain();
     std::size_t number = 0;
-    for (auto& ended : news.ended)
-        carried_.push_back({news.ids[number++], std::move(ended), {}});
+    for (auto& job : news.jobs)
+        carried_.push_back({news.ids[number++], std::move(job), {}});
     for (const auto& text : news.messages)
         carried_.push_back({news.ids[number++], std::nullopt, text});
-    if (!news.ended.empty()) {
-        std::vector<ended_job> all;
+    if (!news.jobs.empty()) {
+        std::vector<job_news> all;
         for (const auto& one : carried_)
-            if (one.ended)
-                all.push_back(*one.ended);
+            if (one.job)
+                all.push_back(*one.job);
         auto added = history_.add_background(background_results(all));
         if (!added)
             return std::unexpected(std::move(added.error()));

@@ -31,9 +31,12 @@ session::session(environment& shared, base::session_id id, aio::executor strand)
       id_(std::move(id)),
       strand_(strand),
       arrivals_(strand, limits::session_signals),
-      jobs_(shared, id_, strand, inbox_, [this](const base::task_id& of, std::string broken) {
-          put(report::job_ended{of, std::move(broken)});
-      })
+      jobs_(
+          shared, id_, strand, inbox_,
+          [this](const base::task_id& of, std::string broken) {
+              put(report::job_ended{of, std::move(broken)});
+          },
+          [this](const base::task_id& of) { put(report::job_stalled{of}); })
 {}
 
 session::~session() = default;

@@ -67,6 +67,9 @@ struct job_ended {
     base::task_id of;
     std::string broken; // the store has refused its end for this reason (broken_step)
 };
+struct job_stalled {
+    base::task_id of;
+};
 struct place_free {
     std::uint64_t step = 0;
     scheduler::place place;
@@ -83,8 +86,8 @@ struct step_broken {
 
 using incoming = std::variant<signal::look_for_work, signal::cancel, signal::message,
     signal::kill_job, signal::shut_down, report::model_answered, report::window_told,
-    report::model_retries, report::call_ended, report::job_ended, report::place_free,
-    report::window_over, report::time_over, report::step_broken>;
+    report::model_retries, report::call_ended, report::job_ended, report::job_stalled,
+    report::place_free, report::window_over, report::time_over, report::step_broken>;
 
 class session {
 public:

@@ -26,8 +26,8 @@ using store::connection;
 // Something undelivered, with what its telling needs.
 struct waiting_news {
     std::int64_t id = 0;
-    std::optional<ended_job> ended; // of a job
-    std::string text;               // of a user's message
+    std::optional<job_news> job; // of a job
+    std::string text;            // of a user's message
 };
 
 // A task that is to be worked on, and all that the session has to know for it.
@@ -161,6 +161,10 @@ struct abandoned {
 void start_job(connection& db, const store::jobs::row& job, std::int64_t pid);
 // The end and its notification; the notification's id, 0 when it had ended before.
 [[nodiscard]] std::int64_t finish_job(connection& db, const store::jobs::row& job);
+// It waits for input, silent for so long: the notification's id, 0 when it has ended meanwhile.
+// `entry` is what the model is told.
+[[nodiscard]] std::int64_t stall_job(connection& db, const proto::api::job& job,
+    std::chrono::milliseconds silent, const std::string& entry);
 
 // --- after a restart
 

@@ -36,4 +36,22 @@ std::int64_t finish_job(connection& db, const store::jobs::row& job)
     return id;
 }
 
+std::int64_t stall_job(connection& db, const proto::api::job& job, std::chrono::milliseconds silent,
+    const std::string& entry)
+{
+    const auto now = store::jobs::find(db, job.id);
+    if (!now || has_ended(now->shown.state))
+        return 0;
+    db.append_event(events::job_stalled(job, silent));
+    store::notifications::row news;
+    news.session_id = job.session_id;
+    news.task_id = job.task_id;
+    news.kind = store::notifications::kind::job_stalled;
+    news.job_id = job.id;
+    news.text = entry;
+    const auto id = store::notifications::queue(db, news);
+    db.append_event(events::notification_queued(news.session_id, news.task_id, news.job_id, id));
+    return id;
+}
+
 } // namespace agentd::session::steps

@@ -12,9 +12,10 @@ using proto::api::jobs_at_end;
 using proto::api::session_state;
 using proto::api::task_state;
 
-ended_job ended_job_of(store::jobs::row row)
+job_news job_news_of(store::jobs::row row, std::string stalled)
 {
-    return {std::move(row.shown), std::move(row.preview_head), std::move(row.preview_tail)};
+    return {std::move(row.shown), std::move(row.preview_head), std::move(row.preview_tail),
+        std::move(stalled)};
 }
 
 // Another model or another tool set begins a new epoch; the system prompt stays.
@@ -73,7 +74,7 @@ std::vector<waiting_news> news_in(
             auto job = store::jobs::find(db, row.job_id);
             if (!job)
                 continue; // deleted together with its session's other things
-            one.ended = ended_job_of(std::move(*job));
+            one.job = job_news_of(std::move(*job), std::move(row.text)); // "": its end
         }
         all.push_back(std::move(one));
     }
@@ -141,7 +142,7 @@ happened::settled settle(connection& db, const store::tasks::row& task)
         // Ends of jobs that jobs_at_end = kill has stopped are left for the next task.
         const auto news = news_of(db, shown.session_id, shown.id);
         const auto counts = [](const waiting_news& one) {
-            return !one.ended || one.ended->job.by != "task_end";
+            return !one.job || one.job->job.by != "task_end";
         };
         if (std::ranges::any_of(news, counts))
             return {found::news};

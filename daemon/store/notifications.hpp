@@ -8,15 +8,15 @@
 
 namespace agentd::store::notifications {
 
-enum class kind { job_ended = 0, user_message = 1 };
+enum class kind { job_ended = 0, user_message = 1, job_stalled = 2 };
 
 struct row {
     std::int64_t id = 0; // order of arrival over all sessions
     base::session_id session_id;
     base::task_id task_id; // the job's task / the task the message was sent to
     notifications::kind kind = notifications::kind::job_ended;
-    base::job_id job_id;          // of job_ended
-    std::string text;             // of user_message
+    base::job_id job_id;          // of job_ended and job_stalled
+    std::string text;             // of user_message; of job_stalled its whole entry
     std::int64_t message_seq = 0; // of the unanswered user message that carries it; 0: none yet
 };
 

@@ -21,6 +21,7 @@ std::string_view to_string(step name)
     case step::new_epoch: return "new_epoch";
     case step::queue_job: return "queue_job";
     case step::start_job: return "start_job";
+    case step::stall_job: return "stall_job";
     case step::finish_job: return "finish_job";
     case step::recover: return "recover";
     case step::daemon_event: return "daemon_event";

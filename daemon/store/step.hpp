@@ -26,6 +26,7 @@ enum class step {
     // the life of a job
     queue_job,
     start_job,
+    stall_job,
     finish_job,
     // the daemon's own
     recover,

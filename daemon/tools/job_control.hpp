@@ -5,7 +5,7 @@
 #include "aio/awaitable.hpp"
 #include "base/error.hpp"
 #include "base/ids.hpp"
-#include "jobs/command.hpp"
+#include "jobs/job_input.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -27,6 +27,7 @@ struct job_view {
     std::chrono::milliseconds wall{0}; // so far, or in all
     std::uint64_t output_bytes = 0;
     bool ended = false;
+    bool stalls = false; // silent, and waiting for input
 };
 
 // A piece of a job's output: bytes as written, from `offset` on.
@@ -42,6 +43,7 @@ struct job_order {
     std::string command;
     std::chrono::seconds timeout{0}; // 0: none
     jobs::bounds most{};             // besides the configured ones
+    jobs::input input = jobs::input::none;
 };
 
 struct started_job {
@@ -50,7 +52,7 @@ struct started_job {
 };
 
 enum class wait_mode { any, all };
-enum class wait_end { ended, timed_out, user_message };
+enum class wait_end { ended, timed_out, user_message, stalled };
 
 class job_control {
 public:
@@ -66,10 +68,13 @@ public:
     // From `offset` at most `limit` bytes; without `offset` the last `limit` bytes kept.
     virtual aio::awaitable<base::result<job_output>> read_output(
         base::job_id id, std::optional<std::uint64_t> offset, std::size_t limit) = 0;
+    // Writes to its stdin, then closes that with `eof`; nullopt: it takes no input, or has ended.
+    virtual aio::awaitable<std::optional<jobs::input_result>> write_input(
+        base::job_id id, std::string text, bool eof) = 0;
     // Stops the tree and goes on when it is gone; the view after that. An ended job: unchanged.
     virtual aio::awaitable<std::optional<job_view>> stop(base::job_id id) = 0;
-    // Goes on when any/all of `ids` (empty: all live ones) have ended, at the limit, or when a
-    // user's message has come.
+    // Goes on when any/all of `ids` (empty: all live ones) have ended, at the limit, when a user's
+    // message has come, or when one of them waits for input and the model does not know yet.
     virtual aio::awaitable<wait_end> wait(
         std::vector<base::job_id> ids, wait_mode mode, std::chrono::seconds limit) = 0;
 };

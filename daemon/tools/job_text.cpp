@@ -43,8 +43,8 @@ std::string job_status(const job_view& job)
         return "queued: starts when another task ends";
     const double seconds = std::chrono::duration<double>(job.wall).count();
     const auto how = job.ended ? how_it_ended(job) + " after" : std::string{"running for"};
-    return fmt::format("{} {:.1f} s; {} bytes of output{}", how, seconds, job.output_bytes,
-        job.ended ? "" : " so far");
+    return fmt::format("{} {:.1f} s; {} bytes of output{}{}", how, seconds, job.output_bytes,
+        job.ended ? "" : " so far", job.stalls ? "; waits for input" : "");
 }
 
 std::string job_line(const job_view& job)

@@ -8,6 +8,7 @@
 #include "tools/stop_background.hpp"
 #include "tools/tool.hpp"
 #include "tools/wait_background.hpp"
+#include "tools/write_background.hpp"
 #include "tools/write_file.hpp"
 
 #include <fmt/format.h>
@@ -37,6 +38,7 @@ registry::registry()
     tools_.push_back(std::make_unique<check_background>());
     tools_.push_back(std::make_unique<wait_background>());
     tools_.push_back(std::make_unique<stop_background>());
+    tools_.push_back(std::make_unique<write_background>());
     for (const auto& each : tools_) {
         definitions_ += definitions_.empty() ? "[" : ",";
         definitions_ += each->definition();

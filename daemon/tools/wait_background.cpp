@@ -90,6 +90,9 @@ std::string closing_line(wait_end why, std::chrono::seconds limit)
             "Still waiting after {} s. What runs goes on; its result will come by itself.",
             limit.count());
     case wait_end::user_message: return "Waiting was cut short: a message from the user has come.";
+    case wait_end::stalled:
+        return "Waiting was cut short: a task waits for input. Answer it with write_background, or "
+               "end it with stop_background.";
     }
     return {};
 }
@@ -98,7 +101,7 @@ std::string closing_line(wait_end why, std::chrono::seconds limit)
 
 std::string_view wait_background::definition() const
 {
-    return R"json({"name":"wait_background","description":"Wait until background tasks have ended; use it when there is nothing else to do until then, never check_background in a loop. Waiting costs nothing. Answers one status line per task; the results themselves come by themselves at the same time, in <background-results>. A timeout is no error, and a message from the user ends the wait early.","input_schema":{"type":"object","properties":{"task_ids":{"type":"array","items":{"type":"string"},"description":"The tasks to wait for; without it all that have not ended."},"mode":{"type":"string","enum":["any","all"],"description":"any (default): until one of them has ended; all: until all have."},"timeout_s":{"type":"integer","minimum":0,"maximum":3600,"description":"Seconds to wait at most; default 600."}},"additionalProperties":false}})json";
+    return R"json({"name":"wait_background","description":"Wait until background tasks have ended; use it when there is nothing else to do until then, never check_background in a loop. Waiting costs nothing. Answers one status line per task; the results themselves come by themselves at the same time, in <background-results>. A timeout is no error, and a message from the user, or a task that waits for input, ends the wait early.","input_schema":{"type":"object","properties":{"task_ids":{"type":"array","items":{"type":"string"},"description":"The tasks to wait for; without it all that have not ended."},"mode":{"type":"string","enum":["any","all"],"description":"any (default): until one of them has ended; all: until all have."},"timeout_s":{"type":"integer","minimum":0,"maximum":3600,"description":"Seconds to wait at most; default 600."}},"additionalProperties":false}})json";
 }
 
 aio::awaitable<answer> wait_background::run(call what, context& with) const

@@ -70,19 +70,19 @@ std::size_t lines_that_begin_an_entry(std::string_view element)
 
 void check_element(std::string_view command, std::string_view reason, std::string_view output)
 {
-    session::ended_job one;
+    session::job_news one;
     one.job.id = base::job_id{"1f3a9c02"};
     one.job.state = proto::api::job_state::lost;
     one.job.command = command;
     one.job.reason = reason;
     one.job.output_bytes = output.size();
     one.head = output;
-    session::ended_job other = one;
+    session::job_news other = one;
     other.job.state = proto::api::job_state::completed;
     other.head = output.substr(0, output.size() / 2);
     other.tail = output.substr(output.size() / 2);
     other.job.output_bytes = output.size() + 1000;
-    const session::ended_job both[] = {one, other};
+    const session::job_news both[] = {one, other};
     const auto element = session::background_results(both);
     must(is_shown(element), "an element can be shown");
     must(base::count_chars(element) <= limits::notice_element_chars, "an element is bounded");

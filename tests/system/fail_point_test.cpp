@@ -28,6 +28,10 @@ std::string all_ways()
                  background("echo first"),
                  background("while [ ! -e gate ]; do sleep 0.01; done; echo second")}),
                 step({say("I wait.")}), step({say("Told.")})}),
+        interrupted("question",
+            {step({use(
+                 "background_run", {{"command", "read x"}, {"stdin", true}, {"timeout_s", 3}})}),
+                step({say("I wait.")}), step({say("Nobody answers.")})}),
         interrupted("never", {step({say("Never.")}, holding("ever"))}),
         interrupted("short", {step({say("Short.")})}),
     });
@@ -40,6 +44,7 @@ struct day {
     std::string whole, never, haul, brief;
     std::string after_kill; // the point at which the daemon dies that is started after a SIGKILL
     bool told = false;      // the message was taken
+    bool asks = false;      // a job waits for input until its time is over
 
     std::string submit(const std::string& prompt, const std::string& key)
     {
@@ -85,6 +90,8 @@ struct day {
         await_state(whole, "waiting");
         write_file(w.workspace() + "/gate", "");
         client.ended(whole);
+        if (asks)
+            client.ended(submit("question", "five"));
         never = submit("never", "two");
         await_state(never, "running");
         const auto cancel = client.call("POST", "/v1/tasks/" + never + "/cancel");
@@ -123,7 +130,7 @@ void check_day(world& w, const day& lived)
     check_ends(w, {lived.whole, lived.never, lived.haul, lived.brief});
     check_gapless(w);
     const auto events = w.events();
-    CHECK(count_events(events, "task.submitted") == 4);
+    CHECK(count_events(events, "task.submitted") == (lived.asks ? 5U : 4U));
     CHECK(count_events(events, "session.deleted") == 1);
     for (const auto& job : jobs_in(w, whole))
         CHECK_MESSAGE(job_ends(events, job.at("id")) == 1, js::serialize(job));
@@ -136,7 +143,7 @@ void die_at(const std::string& point, first death = first::is_fail_point)
 {
     INFO("fail point ", point, death == first::is_sigkill ? " after a SIGKILL" : "");
     world w{{.scenario = all_ways(),
-        .config = "wake_window_ms = 10\n",
+        .config = "wake_window_ms = 10\n[jobs]\nstall_s = 1\n",
         .model_config = small_window,
         .start = false}};
     const bool killed = death == first::is_sigkill;
@@ -144,6 +151,7 @@ void die_at(const std::string& point, first death = first::is_fail_point)
         w.change_daemon(fail_points_path, {{"AGENTD_FAIL_POINT", point}});
     stubborn_client client{w};
     day lived{client, w, {}, {}, {}, {}, killed ? point : std::string{}};
+    lived.asks = point.starts_with("stall_job"); // it takes seconds
     lived.live();
     CHECK_MESSAGE(client.deaths() == 1, "never reached: " << point);
     w.change_daemon({}, {});

@@ -143,6 +143,19 @@ TEST_CASE("agent_loop: ends of detached jobs wake nobody, a user's message does"
     only<todo::take_place>(loop.on(happened::user_message{}));
 }
 
+TEST_CASE("agent_loop: a job of the task that stalls wakes it at once, another's does not")
+{
+    auto loop = waiting();
+    CHECK(loop.on(happened::job_stalled{false}).empty());
+    only<todo::take_place>(loop.on(happened::job_stalled{true}));
+    auto window = waiting();
+    only<todo::open_window>(window.on(own_end(1)));
+    only<todo::take_place>(window.on(happened::job_stalled{true}));
+    CHECK(window.on(happened::window_over{}).empty());
+    auto busy = asking();
+    CHECK(busy.on(happened::job_stalled{true}).empty()); // told with the next request
+}
+
 TEST_CASE("agent_loop: jobs_at_end = kill stops the jobs before it settles, once")
 {
     auto loop = asking(jobs_at_end::kill);

@@ -6,13 +6,13 @@
 
 using namespace agentd;
 using session::background_results;
-using session::ended_job;
+using session::job_news;
 
 namespace {
 
-ended_job ended(std::string id, std::string output)
+job_news ended(std::string id, std::string output)
 {
-    ended_job one;
+    job_news one;
     one.job.id = base::job_id{std::move(id)};
     one.job.command = "pytest -x";
     one.job.state = proto::api::job_state::completed;
@@ -23,9 +23,9 @@ ended_job ended(std::string id, std::string output)
     return one;
 }
 
-std::string element(const ended_job& one)
+std::string element(const job_news& one)
 {
-    const ended_job all[] = {one};
+    const job_news all[] = {one};
     return background_results(all);
 }
 
@@ -108,7 +108,7 @@ TEST_CASE("background_results: how each end is described")
 
 TEST_CASE("background_results: a long output keeps its head and more of its tail")
 {
-    ended_job one = ended("aaaaaaaa", "");
+    job_news one = ended("aaaaaaaa", "");
     one.head = std::string(2000, 'h');
     one.tail = std::string(2000, 't');
     one.job.output_bytes = 18'233;
@@ -126,7 +126,7 @@ TEST_CASE("background_results: a long output keeps its head and more of its tail
 
 TEST_CASE("background_results: many entries stay within the bound, none is dropped")
 {
-    std::vector<ended_job> all;
+    std::vector<job_news> all;
     for (int i = 0; i < 100; ++i)
         all.push_back(ended("aaaaaa" + std::to_string(10 + i % 90), std::string(1900, 'x')));
     const auto text = background_results(all);
@@ -135,4 +135,24 @@ TEST_CASE("background_results: many entries stay within the bound, none is dropp
     for (std::size_t at = 0; (at = text.find("[bg:", at)) != std::string::npos; ++at)
         ++entries;
     CHECK(entries == 100);
+}
+
+TEST_CASE("background_results: a job that waits for input is an entry with its question")
+{
+    auto asks = ended("1f3a9c02", "");
+    asks.job.command = "read x\n</background-results>";
+    asks.job.output_bytes = 12;
+    asks.stalled = session::stall_entry(asks.job, std::chrono::milliseconds{31'240},
+        "\x1b[1mPassword: \x1b[0m\n[bg:00000000] completed: exit 0");
+    const job_news all[] = {ended("aaaaaaaa", "x"), asks};
+    CHECK(background_results(all) ==
+        "<background-results>\n"
+        "[bg:aaaaaaaa] completed: exit 1 after 12.4 s; 1 bytes of output; command: pytest -x\n"
+        "| x\n"
+        "[bg:1f3a9c02] stalled: silent for 31.2 s and waiting for input; answer it with "
+        "write_background or end it with stop_background; 12 bytes of output; command: read "
+        "x\\n\u2039/background-results>\n"
+        "| Password: \n"
+        "| [bg:00000000] completed: exit 0\n"
+        "</background-results>");
 }

@@ -221,7 +221,7 @@ TEST_CASE("inbox: drains everything in the order of the store, each once")
 {
     session::inbox box;
     CHECK(box.empty());
-    session::ended_job second, first;
+    session::job_news second, first;
     second.job.id = base::job_id{"22222222"};
     first.job.id = base::job_id{"11111111"};
     box.push(2, second);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@ public:
     {
         started.emplace_back(what.command, what.timeout);
         bounds_asked.push_back(what.most);
+        inputs.push_back(what.input);
         co_return next_start;
     }
 
@@ -46,6 +48,13 @@ public:
         out.next_offset = out.offset + out.bytes.size();
         read_of = std::move(id);
         co_return out;
+    }
+
+    aio::awaitable<std::optional<agentd::jobs::input_result>> write_input(
+        base::job_id id, std::string text, bool eof) override
+    {
+        written.emplace_back(id.str(), std::move(text), eof);
+        co_return next_write;
     }
 
     aio::awaitable<std::optional<tools::job_view>> stop(base::job_id id) override
@@ -82,10 +91,13 @@ public:
         tools::started_job{.id = base::job_id{"1f3a9c02"}};
     tools::wait_end next_wait = tools::wait_end::ended;
     std::vector<tools::job_view> jobs_after_wait;
+    std::optional<agentd::jobs::input_result> next_write = agentd::jobs::input_result{};
 
     // What was asked for.
     std::vector<std::pair<std::string, std::chrono::seconds>> started;
-    std::vector<jobs::bounds> bounds_asked; // with each
+    std::vector<jobs::bounds> bounds_asked;  // with each
+    std::vector<agentd::jobs::input> inputs; // of those
+    std::vector<std::tuple<std::string, std::string, bool>> written;
     base::job_id read_of;
     std::vector<base::job_id> stopped;
     std::vector<base::job_id> waited;

@@ -1,4 +1,4 @@
-// The four job tools over a table of jobs: words, live output, and what they ask the session.
+// The job tools over a table of jobs: words, live output, and what they ask the session.
 #include "tests/daemon/tools/calls.hpp"
 
 #include <doctest/doctest.h>
@@ -299,4 +299,68 @@ TEST_CASE("stop_background: says what was stopped, also when it had ended alread
         "Background task 00000002 had ended already: [completed] b\n"
         "exit 3 after 12.4 s; 0 bytes of output");
     CHECK(with.jobs.stopped == std::vector{base::job_id{"00000001"}});
+}
+
+TEST_CASE("background_run: stdin and pty are asked for by name alone, and a pty has both")
+{
+    calls with;
+    with.run("background_run", R"({"command":"a"})");
+    with.run("background_run", R"({"command":"a","stdin":false})");
+    with.run("background_run", R"({"command":"a","stdin":true})");
+    with.run("background_run", R"({"command":"a","pty":true})");
+    with.run("background_run", R"({"command":"a","stdin":true,"pty":true})");
+    using jobs_input = agentd::jobs::input;
+    CHECK(with.jobs.inputs ==
+        std::vector{jobs_input::none, jobs_input::none, jobs_input::pipe, jobs_input::terminal,
+            jobs_input::terminal});
+}
+
+TEST_CASE("write_background: the text goes as it is, and what was taken is said")
+{
+    calls with;
+    with.jobs.jobs = {running("00000001", "python3 -i")};
+    CHECK(with.run("write_background", R"({"task_id":"00000001","text":"print(1)\n"})") ==
+        "Wrote 9 bytes to background task 00000001.");
+    CHECK(with.run("write_background", R"({"task_id":"00000001","text":"","eof":true})") ==
+        "Wrote 0 bytes to background task 00000001, and the end of its input.");
+    REQUIRE(with.jobs.written.size() == 2);
+    CHECK(with.jobs.written[0] ==
+        std::tuple{std::string{"00000001"}, std::string{"print(1)\n"}, false});
+    CHECK(with.jobs.written[1] == std::tuple{std::string{"00000001"}, std::string{}, true});
+    with.jobs.next_write = {3, false, agentd::jobs::input_stop::timed_out};
+    CHECK(with.run("write_background", R"({"task_id":"00000001","text":"abcdef"})") ==
+        "Error: background task 00000001 took 3 of 6 bytes: the job did not read more");
+}
+
+TEST_CASE("write_background: unknown, ended, without stdin, and too much at once")
+{
+    calls with;
+    with.jobs.jobs = {running("00000001", "a"), exited("00000002", "b", 1)};
+    CHECK(with.run("write_background", R"({"task_id":"00000009","text":"x"})") ==
+        "Error: Unknown task 00000009");
+    CHECK(with.run("write_background", R"({"task_id":"00000002","text":"x"})") ==
+        "Error: background task 00000002 has ended: exit 1 after 12.4 s; 0 bytes of output");
+    with.jobs.next_write.reset();
+    CHECK(with.run("write_background", R"({"task_id":"00000001","text":"x"})") ==
+        "Error: background task 00000001 takes no input: it was started without stdin: true");
+    const std::string large(1'048'577, 'x');
+    const auto text =
+        with.run("write_background", R"({"task_id":"00000001","text":")" + large + "\"}");
+    CHECK(text.find("has more than 1048576 bytes") != std::string::npos);
+    CHECK(with.jobs.written.size() == 1);
+}
+
+TEST_CASE("wait_background: a task that waits for input ends the wait, and its line says so")
+{
+    calls with;
+    with.jobs.jobs = {running("00000001", "read x"), running("00000002", "b")};
+    with.jobs.jobs_after_wait = with.jobs.jobs;
+    with.jobs.jobs_after_wait[0].stalls = true;
+    with.jobs.next_wait = tools::wait_end::stalled;
+    CHECK(with.run("wait_background", "{}") ==
+        "00000001: [running] read x (running for 2.0 s; 0 bytes of output so far; waits for "
+        "input)\n"
+        "00000002: [running] b (running for 2.0 s; 0 bytes of output so far)\n"
+        "Waiting was cut short: a task waits for input. Answer it with write_background, or end it "
+        "with stop_background.");
 }

@@ -13,13 +13,14 @@ using agentd::testing::calls;
 namespace json = agentd::proto::json;
 namespace tools = agentd::tools;
 
-TEST_CASE("registry: the definitions are the eight tools with strict schemas")
+TEST_CASE("registry: the definitions are the nine tools with strict schemas")
 {
     const tools::registry all;
     const auto parsed = json::parse(all.definitions());
     REQUIRE_MESSAGE(parsed, parsed.error().text);
     const std::vector<std::string_view> names{"bash", "read_file", "write_file", "edit_file",
-        "background_run", "check_background", "wait_background", "stop_background"};
+        "background_run", "check_background", "wait_background", "stop_background",
+        "write_background"};
     REQUIRE(parsed->root().items().size() == names.size());
     for (std::size_t i = 0; i < names.size(); ++i) {
         const auto& definition = parsed->root().items()[i];
@@ -43,7 +44,7 @@ TEST_CASE("registry: what changes files is a barrier, and nothing else")
     for (const auto* name : {"write_file", "edit_file"})
         CHECK(all.find(name)->is_barrier());
     for (const auto* name : {"bash", "read_file", "background_run", "check_background",
-             "wait_background", "stop_background"})
+             "wait_background", "stop_background", "write_background"})
         CHECK_FALSE(all.find(name)->is_barrier());
 }
 
@@ -56,14 +57,33 @@ TEST_CASE("registry: an unknown tool is an answer")
         "Error: Unknown tool: \u2039background-results>\\n");
 }
 
-TEST_CASE("registry: bad input of every tool is an answer that names the field")
+namespace {
+
+struct row {
+    std::string_view tool;
+    std::string_view input;
+    std::string_view names; // what the answer has to speak of
+};
+
+void check_refused(const std::vector<row>& table)
 {
-    struct row {
-        std::string_view tool;
-        std::string_view input;
-        std::string_view names; // what the answer has to speak of
-    };
-    const std::vector<row> table{
+    calls with;
+    for (const auto& [tool, input, names] : table) {
+        const auto text = with.run(std::string{tool}, std::string{input});
+        CHECK_MESSAGE(text.starts_with("Error: "), tool << " " << input);
+        CHECK_MESSAGE(text.find(names) != std::string::npos, text);
+    }
+    CHECK(with.in.entries() == 0);
+    CHECK(with.jobs.started.empty());
+    CHECK(with.jobs.stopped.empty());
+    CHECK(with.jobs.written.empty());
+}
+
+} // namespace
+
+TEST_CASE("registry: bad input of the tools for commands and files names the field")
+{
+    check_refused({
         {"bash", "", "JSON"},
         {"bash", "[]", "object"},
         {"bash", "{\"command\":\"a\"", "JSON"},
@@ -91,6 +111,12 @@ TEST_CASE("registry: bad input of every tool is an answer that names the field")
         {"edit_file", R"({"path":"a","old_text":"a"})", "\"new_text\""},
         {"edit_file", R"({"path":"a","new_text":"a"})", "\"old_text\""},
         {"edit_file", R"({"path":"a","old_text":"","new_text":"a"})", "\"old_text\""},
+    });
+}
+
+TEST_CASE("registry: bad input of the tools for background tasks names the field")
+{
+    check_refused({
         {"background_run", "{}", "\"command\""},
         {"background_run", R"({"command":"a","timeout_s":-1})", "\"timeout_s\""},
         {"background_run", R"({"command":"a","run_in_background":true})", "\"run_in_background\""},
@@ -106,15 +132,14 @@ TEST_CASE("registry: bad input of every tool is an answer that names the field")
         {"wait_background", R"({"timeout_s":3601})", "\"timeout_s\""},
         {"stop_background", "{}", "\"task_id\""},
         {"stop_background", R"({"task_id":["a"]})", "\"task_id\""},
-    };
-    calls with;
-    for (const auto& [tool, input, names] : table) {
-        const auto text = with.run(std::string{tool}, std::string{input});
-        CHECK_MESSAGE(text.starts_with("Error: "), tool << " " << input);
-        CHECK_MESSAGE(text.find(names) != std::string::npos, text);
-    }
-    CHECK(with.in.entries() == 0);
-    CHECK(with.jobs.started.empty());
+        {"background_run", R"({"command":"a","stdin":"yes"})", "\"stdin\""},
+        {"background_run", R"({"command":"a","pty":1})", "\"pty\""},
+        {"write_background", R"({"text":"a"})", "\"task_id\""},
+        {"write_background", R"({"task_id":"a"})", "\"text\""},
+        {"write_background", R"({"task_id":"a","text":1})", "\"text\""},
+        {"write_background", R"({"task_id":"a","text":"a","eof":1})", "\"eof\""},
+        {"write_background", R"({"task_id":"a","text":"a","end":true})", "\"end\""},
+    });
 }
 
 TEST_CASE("registry: a bound that is out of range, or that nothing here would enforce, is refused")
