@@ -2,7 +2,9 @@
 #include "api/form.hpp"
 #include "api/handlers.hpp"
 #include "api/line_times.hpp"
+#include "base/stdin_limits.hpp"
 #include "proto/api/json.hpp"
+#include "proto/api/parse.hpp"
 
 #include <fmt/format.h>
 
@@ -207,7 +209,20 @@ aio::awaitable<response> kill_job(exchange& x)
 
 aio::awaitable<response> write_input(exchange& x)
 {
-    co_return x.problem(problems::not_implemented, "jobs have no stdin yet");
+    parameters in{x.asked};
+    const bool eof = in.flag("eof");
+    if (const auto wrong = in.wrong())
+        co_return x.problem(*wrong);
+    if (x.asked.body.size() > limits::input_bytes) {
+        const base::error too_large{proto::api::errc::too_large,
+            fmt::format("one write takes at most {} bytes", limits::input_bytes)};
+        co_return x.problem(too_large);
+    }
+    auto writing = x.service().write_input(x.who, x.id, std::move(x.asked.body), eof);
+    auto written = co_await while_connected(x.client, std::move(writing));
+    if (!written)
+        co_return x.problem(written.error());
+    co_return response{200, proto::api::to_json(*written)};
 }
 
 } // namespace agentd::api

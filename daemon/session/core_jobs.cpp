@@ -136,4 +136,32 @@ aio::awaitable<base::result<proto::api::job>> core::kill_job(caller who, std::st
     co_return now;
 }
 
+aio::awaitable<base::result<proto::api::input_written>> core::write_input(
+    caller who, std::string id, std::string text, bool eof)
+{
+    const auto found = co_await job(who, std::move(id));
+    if (!found)
+        co_return std::unexpected(found.error());
+    if (has_ended(found->state))
+        co_return std::unexpected(base::error{errc::no_input, "the job has ended"});
+    auto to = shared_.jobs.inputs.find(found->id);
+    if (!to)
+        co_return std::unexpected(
+            base::error{errc::no_input, "the job takes no input: it did not ask for any"});
+    const auto strand = to->strand();
+    auto writing = jobs::job_input::write(std::move(to), std::move(text), eof);
+    const auto done = co_await aio::on(strand, std::move(writing));
+    using stop = jobs::input_stop;
+    const bool later = done.why == stop::timed_out || done.why == stop::not_started;
+    if (done.why != stop::none && !later && done.taken == 0)
+        co_return std::unexpected(base::error{errc::no_input, std::string{reason_of(done.why)}});
+    proto::api::input_written written;
+    written.job_id = found->id;
+    written.bytes = done.taken;
+    written.complete = done.why == stop::none;
+    written.closed = done.closed;
+    written.why = to_string(done.why);
+    co_return written;
+}
+
 } // namespace agentd::session

@@ -146,6 +146,11 @@ public:
     // Stops the tree; goes on when it is gone. An ended job: unchanged.
     virtual aio::awaitable<base::result<proto::api::job>> kill_job(caller who, std::string id) = 0;
 
+    // Writes to the job's stdin, then closes it with `eof`; what was taken, and why not all.
+    // errc::no_input: it did not ask for one, has ended, or its input is closed.
+    virtual aio::awaitable<base::result<proto::api::input_written>> write_input(
+        caller who, std::string id, std::string text, bool eof) = 0;
+
     // Ids in an event filter may be prefixes; this makes them whole and checks whose they are.
     virtual aio::awaitable<base::result<store::events::filter>> event_filter(caller who,
         std::string task_id, std::string session_id, std::vector<std::string> types) = 0;

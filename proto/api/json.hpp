@@ -18,6 +18,7 @@ void append_json(std::string& out, const usage& value);
 void append_json(std::string& out, const task& value);
 void append_json(std::string& out, const session& value);
 void append_json(std::string& out, const job& value);
+void append_json(std::string& out, const input_written& value);
 void append_json(std::string& out, const message& value);
 // The members of `body` stand beside the others.
 void append_json(std::string& out, const event& value);
@@ -73,6 +74,7 @@ struct page_of {
 [[nodiscard]] base::result<task> task_from(const json::value& from);
 [[nodiscard]] base::result<session> session_from(const json::value& from);
 [[nodiscard]] base::result<job> job_from(const json::value& from);
+[[nodiscard]] base::result<input_written> input_written_from(const json::value& from);
 [[nodiscard]] base::result<message> message_from(const json::value& from);
 // `body` becomes the whole object as it came.
 [[nodiscard]] base::result<event> event_from(const json::value& from);

@@ -283,6 +283,18 @@ base::result<job> job_from(const value& from)
     return in.give(std::move(what));
 }
 
+base::result<input_written> input_written_from(const value& from)
+{
+    members in{from};
+    input_written what;
+    what.job_id = base::job_id{in.required_text("job_id")};
+    what.bytes = in.integer<std::uint64_t>("bytes");
+    what.complete = in.truth("complete");
+    what.closed = in.truth("closed");
+    what.why = in.text("why");
+    return in.give(std::move(what));
+}
+
 base::result<message> message_from(const value& from)
 {
     members in{from};

@@ -121,6 +121,15 @@ struct job {
     std::optional<base::wall_time> ended_at;
 };
 
+// What came of a write to a job's stdin.
+struct input_written {
+    base::job_id job_id;
+    std::uint64_t bytes = 0; // taken
+    bool complete = true;    // all was
+    bool closed = false;     // the end of the input has been written
+    std::string why;         // of what is not complete: not_started closed unread ended timed_out
+};
+
 struct message {
     std::int64_t seq = 0; // within the session, from 1
     std::string role;

@@ -133,6 +133,16 @@ void append_json(std::string& out, const job& value)
     write_time(to, "ended_at", value.ended_at);
 }
 
+void append_json(std::string& out, const input_written& value)
+{
+    object_writer to{out};
+    to.member("job_id", value.job_id.str())
+        .member("bytes", value.bytes)
+        .member("complete", value.complete)
+        .member("closed", value.closed);
+    write_text(to, "why", value.why);
+}
+
 void append_json(std::string& out, const message& value)
 {
     object_writer to{out};

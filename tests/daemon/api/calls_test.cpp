@@ -100,7 +100,8 @@ TEST_CASE("every call that finds its thing")
         {"GET", job_path, "", 200, ""},
         {"GET", job_path + "/output", "", 200, ""},
         {"POST", job_path + "/kill", "", 200, ""},
-        {"POST", job_path + "/input", "x", 501, "not_implemented"},
+        {"POST", job_path + "/input", "x", 200, ""},
+        {"POST", job_path + "/input?eof=1", "", 200, ""},
         {"GET", "/v1/events", "", 200, ""},
         {"GET", "/v1/health", "", 200, ""},
         {"GET", "/v1/info", "", 200, ""},
@@ -291,7 +292,7 @@ TEST_CASE("a service's errors become their statuses and problems")
         {errc::storage_full, {"POST", "/v1/tasks", submit_body, 507, "storage_full"}},
         {errc::storage_failed, {"POST", "/v1/tasks", submit_body, 503, "storage_failed"}},
         {errc::gone, {"GET", job_path + "/output", "", 410, "output_gone"}},
-        {errc::no_input, {"GET", job_path, "", 409, "no_input"}},
+        {errc::no_input, {"POST", job_path + "/input", "x", 409, "no_input"}},
     };
     for (const auto& [code, r] : rows) {
         api.service.fail_with(base::error{code, "because t_abcdefghij, t_abcdefghik"});

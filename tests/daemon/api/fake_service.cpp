@@ -272,6 +272,22 @@ aio::awaitable<base::result<proto::api::job>> fake_service::kill_job(caller, std
     co_return sample_job(id, true);
 }
 
+aio::awaitable<base::result<proto::api::input_written>> fake_service::write_input(
+    caller who, std::string id, std::string text, bool eof)
+{
+    if (auto ok = check(id); !ok)
+        co_return std::unexpected(ok.error());
+    const std::lock_guard lock{guard};
+    last_caller = who;
+    proto::api::input_written written;
+    written.job_id = base::job_id{id};
+    written.bytes = text.size();
+    written.closed = eof;
+    last_text = std::move(text);
+    last_eof = eof;
+    co_return written;
+}
+
 aio::awaitable<base::result<store::events::filter>> fake_service::event_filter(
     caller, std::string task_id, std::string session_id, std::vector<std::string> types)
 {

@@ -50,6 +50,8 @@ public:
     aio::awaitable<base::result<std::uint64_t>> tail_offset(
         caller who, std::string id, std::size_t lines) override;
     aio::awaitable<base::result<proto::api::job>> kill_job(caller who, std::string id) override;
+    aio::awaitable<base::result<proto::api::input_written>> write_input(
+        caller who, std::string id, std::string text, bool eof) override;
     aio::awaitable<base::result<store::events::filter>> event_filter(caller who,
         std::string task_id, std::string session_id, std::vector<std::string> types) override;
     aio::awaitable<base::result<session::counts>> count() override;
@@ -66,6 +68,7 @@ public:
     std::atomic<bool> task_ended = false;
     std::atomic<int> waits_given_up = 0;
     std::atomic<bool> messages_throw = false;
+    bool last_eof = false; // of last_text, written to a job
 
     // A job's output: kept bytes, with a piece left out of the middle.
     std::string output;
