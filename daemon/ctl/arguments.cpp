@@ -25,6 +25,7 @@ struct parsed {
     jobs_verb jobs;
     output_verb output;
     kill_verb kill;
+    input_verb input;
     sessions_verb sessions;
     transcript_verb transcript;
     rm_verb rm;
@@ -164,6 +165,18 @@ void add_job_verbs(CLI::App& app, parsed& all)
     auto* kill = app.add_subcommand("kill", "stop jobs");
     kill->add_option("jobs", all.kill.jobs, "the jobs")->required();
     choose(*kill, all, all.kill);
+
+    auto* input = app.add_subcommand("input", "write to the stdin of a job that asked for one");
+    input->add_option("job", all.input.job, "the job")->required();
+    auto* text = input->add_option(
+        "text", all.input.text, "a line of text; - copies stdin, @FILE a file, as they are");
+    auto* eof = input->add_flag("--eof", all.input.eof, "then end the input");
+    input->add_flag("-n,--no-newline", all.input.no_newline, "add no line end to the text");
+    input->callback([&all, text, eof] {
+        if (text->count() == 0 && eof->count() == 0)
+            throw CLI::RequiredError("text or --eof");
+        all.result.what = std::move(all.input);
+    });
 }
 
 void add_session_verbs(CLI::App& app, parsed& all)

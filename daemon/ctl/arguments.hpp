@@ -82,6 +82,12 @@ struct output_verb {
 struct kill_verb {
     std::vector<std::string> jobs;
 };
+struct input_verb {
+    std::string job;
+    std::string text; // as given: text, "-" or "@FILE"; empty: none
+    bool eof = false;
+    bool no_newline = false;
+};
 struct sessions_verb {
     std::int64_t limit = 0;
 };
@@ -104,8 +110,8 @@ struct info_verb {};
 struct health_verb {};
 
 using verb = std::variant<submit_verb, run_verb, ls_verb, show_verb, follow_verb, wait_verb,
-    cancel_verb, send_verb, jobs_verb, output_verb, kill_verb, sessions_verb, transcript_verb,
-    rm_verb, events_verb, info_verb, health_verb>;
+    cancel_verb, send_verb, jobs_verb, output_verb, kill_verb, input_verb, sessions_verb,
+    transcript_verb, rm_verb, events_verb, info_verb, health_verb>;
 
 struct invocation {
     std::optional<std::string> socket;

@@ -47,6 +47,8 @@ aio::awaitable<base::result<reply>> client::call(http_request what, time_limit p
             co_return reply{}; // the one before has done it
         if (!passes(answer.error(), broke) || base::mono_now() >= until)
             co_return answer;
+        if (what.once && answer.error().is(errc::lost))
+            co_return answer;
         sent = sent || answer.error().is(errc::lost);
         tell(answer.error());
         broke = true;

@@ -31,9 +31,9 @@ public:
     client(std::string socket, std::function<void(std::string)> talk);
 
     // One call and its whole answer (2xx). A broken connection is made anew and the call sent
-    // again (all calls may be: submits and messages carry a key, and a DELETE that then finds
-    // nothing has worked), for at most limits::client_reconnect_for; a daemon that was never
-    // reached is an error at once.
+    // again (all may be but those marked `once`: submits and messages carry a key, and a DELETE
+    // that then finds nothing has worked), for at most limits::client_reconnect_for; a daemon
+    // that was never reached is an error at once.
     // `patience`: how long the daemon may think.
     aio::awaitable<base::result<reply>> call(
         http_request what, time_limit patience = limits_patience());

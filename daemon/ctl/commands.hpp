@@ -36,6 +36,7 @@ done execute(context& with, send_verb what);
 done execute(context& with, jobs_verb what);
 done execute(context& with, output_verb what);
 done execute(context& with, kill_verb what);
+done execute(context& with, input_verb what);
 done execute(context& with, sessions_verb what);
 done execute(context& with, transcript_verb what);
 done execute(context& with, rm_verb what);

@@ -52,7 +52,7 @@ std::string text_of(const http_request& what)
     if (!what.idempotency_key.empty())
         out += fmt::format("Idempotency-Key: {}\r\n", what.idempotency_key);
     if (!what.body.empty())
-        out += "Content-Type: application/json\r\n";
+        out += fmt::format("Content-Type: {}\r\n", what.content_type);
     if (!what.body.empty() || what.method == "POST")
         out += fmt::format("Content-Length: {}\r\n", what.body.size());
     out += "\r\n";

@@ -16,7 +16,9 @@ namespace agentd::ctl {
 struct http_request {
     std::string method = "GET";
     std::string target;
-    std::string body;            // JSON; empty: none
+    std::string body;                              // empty: none
+    std::string content_type = "application/json"; // of the body
+    bool once = false;           // never sent again: a repetition would have its effect twice
     std::string idempotency_key; // empty: none
 };
 

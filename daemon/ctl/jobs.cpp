@@ -249,4 +249,29 @@ done execute(context& with, kill_verb what)
     co_return base::result<>{};
 }
 
+done execute(context& with, input_verb what)
+{
+    const auto size = what.text.size();
+    http_request call;
+    call.method = "POST";
+    call.target = "/v1/jobs/" + url_escape(what.job) + "/input" + (what.eof ? "?eof=1" : "");
+    call.body = std::move(what.text);
+    call.content_type = "application/octet-stream";
+    call.once = true;
+    auto answer = co_await with.daemon.ask(std::move(call));
+    if (!answer)
+        co_return std::unexpected(std::move(answer).error());
+    const auto written = proto::api::input_written_from(answer->root());
+    if (!written)
+        co_return std::unexpected(base::error{
+            errc::daemon_error, "the daemon's answer cannot be read: " + written.error().text});
+    if (with.json)
+        with.term.raw(std::string{answer->root().raw()} + "\n");
+    if (written->complete)
+        co_return base::result<>{};
+    const bool later = written->why == "timed_out" || written->why == "not_started";
+    co_return std::unexpected(base::error{later ? errc::refused : errc::denied,
+        fmt::format("the job took {} of {} bytes: {}", written->bytes, size, written->why)});
+}
+
 } // namespace agentd::ctl

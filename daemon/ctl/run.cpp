@@ -64,12 +64,19 @@ base::result<> read_texts(verb& what)
         given = &run->task.prompt;
     else if (auto* send = std::get_if<send_verb>(&what))
         given = &send->text;
+    else if (auto* input = std::get_if<input_verb>(&what))
+        given = &input->text;
     if (given == nullptr)
         return {};
+    // A text that stands in the argument itself is a line to write; what is copied stays exact.
+    const bool copied = *given == "-" || (given->starts_with('@') && !given->starts_with("@@"));
     auto text = text_argument(*given);
     if (!text)
         return std::unexpected(std::move(text).error());
     *given = std::move(*text);
+    if (auto* input = std::get_if<input_verb>(&what))
+        if (!copied && !input->no_newline && !input->text.empty())
+            input->text += '\n';
     return {};
 }
 

@@ -194,3 +194,44 @@ TEST_CASE("agentctl: a transcript shows texts, calls and results")
     CHECK(done.out ==
         "#1 user\nhi\n\n#2 assistant\n> bash {\"command\":\"ls\"}\n\n#3 user\n< ab\n\n");
 }
+
+TEST_CASE("agentctl: input writes a line, and tells how much of it was taken")
+{
+    const auto written = [](int bytes, std::string_view rest) {
+        return http_answer(
+            200, fmt::format(R"({{"job_id":"00000001","bytes":{},{}}})", bytes, rest));
+    };
+    unix_server daemon{{in_turn({written(4, R"("complete":true,"closed":false,"why":null)"),
+        written(3, R"("complete":true,"closed":true,"why":null)"),
+        written(2, R"("complete":false,"closed":false,"why":"timed_out")"),
+        written(1, R"("complete":false,"closed":false,"why":"ended")")})}};
+    const auto run = [&daemon](std::vector<std::string> more) {
+        std::vector<std::string> all{"--socket", daemon.path(), "input", "0000"};
+        all.insert(all.end(), more.begin(), more.end());
+        return agentctl(all);
+    };
+    CHECK(run({"yes"}).exit_code == 0);
+    CHECK(run({"-n", "yes", "--eof"}).exit_code == 0);
+    const auto part = run({"yes"});
+    CHECK(part.exit_code == 7);
+    CHECK(part.err == "agentctl: the job took 2 of 4 bytes: timed_out\n");
+    CHECK(run({"yes"}).exit_code == 5);
+    const auto requests = daemon.requests();
+    REQUIRE(requests.size() == 4);
+    CHECK(line_of(requests[0]) == "POST /v1/jobs/0000/input");
+    CHECK(header_of(requests[0], "Content-Type") == "application/octet-stream");
+    CHECK(body_of(requests[0]) == "yes\n");
+    CHECK(line_of(requests[1]) == "POST /v1/jobs/0000/input?eof=1");
+    CHECK(body_of(requests[1]) == "yes");
+    CHECK(run({}).exit_code == 2);
+}
+
+TEST_CASE("agentctl: an input whose connection breaks is not written a second time")
+{
+    const auto silent = [](unix_server::peer& client) {
+        (void)client.read_request(); // it may have been written
+    };
+    unix_server daemon{{silent, always(http_answer(200, "{}"))}};
+    CHECK(agentctl({"--socket", daemon.path(), "input", "0000", "yes"}).exit_code == 3);
+    CHECK(daemon.requests().size() == 1);
+}
