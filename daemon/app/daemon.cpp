@@ -104,6 +104,7 @@ aio::awaitable<base::result<>> daemon::begin()
         co_return opened;
     tell_supervision(jobs_.leaves.means());
     status_.set_supervision(jobs_.leaves.means());
+    co_await tell_recovered(); // before any other event: it is due until one follows
     auto recovered = co_await core_.recover();
     if (!recovered)
         co_return recovered;

@@ -63,6 +63,8 @@ private:
     aio::awaitable<> feed_watchdog(std::chrono::milliseconds every);
     aio::awaitable<> guard_stop();
     aio::awaitable<> reload();
+    // Tells of the numbers that a power loss has left out, if it has.
+    aio::awaitable<> tell_recovered();
     // Logs and records what does not work, if anything.
     aio::awaitable<> tell_degraded();
     // Adds a daemon.* event to the history; `body` is the JSON of its members.

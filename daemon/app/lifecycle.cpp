@@ -72,6 +72,15 @@ std::string reloaded_body(const std::vector<std::string>& waiting, const std::st
     return body;
 }
 
+std::string jump_body(const store::seq_jump& lost)
+{
+    std::string body;
+    proto::json::object_writer to{body};
+    to.member("from", lost.first).member("to", lost.last);
+    to.close();
+    return body;
+}
+
 std::string reasons_body(const std::vector<std::string>& reasons)
 {
     std::string body;
@@ -86,6 +95,18 @@ std::string reasons_body(const std::vector<std::string>& reasons)
 }
 
 } // namespace
+
+aio::awaitable<> daemon::tell_recovered()
+{
+    const auto lost = db_->jump();
+    if (!lost)
+        co_return;
+    log::warning("daemon.recovered", {},
+        "the machine went down: event numbers {} to {} may have been seen and are not used",
+        lost->first, lost->last);
+    auto body = jump_body(*lost);
+    co_await record("daemon.recovered", std::move(body));
+}
 
 aio::awaitable<> daemon::tell_degraded()
 {
