@@ -98,6 +98,7 @@ struct config {
     } workspace;
     struct {
         std::int64_t events_days = 30;
+        std::int64_t events_count = 10'000'000;
         std::int64_t job_logs_bytes = std::int64_t{4} << 30;
     } retention;
     struct {

@@ -192,6 +192,7 @@ void visit_keys(config& all, key_visitor& by)
     by.texts("policy", "deny", all.policy.deny, deny);
     by.texts("workspace", "roots", all.workspace.roots, absolute);
     by.integer("retention", "events_days", all.retention.events_days, 1, 36'500);
+    by.integer("retention", "events_count", all.retention.events_count, 100, million * million);
     by.integer("retention", "job_logs_bytes", all.retention.job_logs_bytes, 0, 1024 * tebibyte);
     by.text("log", "level", all.log.level, level);
     by.text("log", "file", all.log.file, absolute_or_none);

@@ -46,6 +46,7 @@ daemon::daemon(prepared with)
       strand_(aio::make_strand(io_.get_executor())),
       blocking_(blocking_threads),
       db_(std::move(with.db)),
+      retention_(*db_, retention_rules(from_.config)),
       model_(model::make_client(io_.get_executor(), model_options(from_.config, with.key))),
       policy_(std::move(with.policy)),
       commands_(tools::own_environment(), tools::current_user(), from_.config.jobs.pass_env),
@@ -115,6 +116,7 @@ aio::awaitable<base::result<>> daemon::begin()
     log::info("daemon.started", {}, "agentd {} serves {}", AGENTD_VERSION,
         at_.own ? at_.own->path() : std::string{"a passed socket"});
     notify_ready(status_.degraded().empty() ? "serving" : "degraded");
+    beside_.spawn("retention", retention_.run());
     co_return base::result<>{};
 }
 

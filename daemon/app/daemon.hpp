@@ -15,6 +15,7 @@
 #include "session/core.hpp"
 #include "session/hub.hpp"
 #include "session/scheduler.hpp"
+#include "store/retention.hpp"
 #include "store/store.hpp"
 #include "tools/command_environment.hpp"
 #include "tools/policy.hpp"
@@ -76,6 +77,7 @@ private:
     aio::executor strand_;
     aio::blocking_pool blocking_;
     std::unique_ptr<store::store> db_;
+    store::retention retention_; // on strand_
     std::unique_ptr<model::client> model_;
     tools::registry tools_;
     tools::policy policy_;

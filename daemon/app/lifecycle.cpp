@@ -23,9 +23,9 @@ namespace {
 // What a reload puts in force; the rest waits for a restart.
 bool is_reloaded(std::string_view key)
 {
-    constexpr std::array<std::string_view, 8> whole{"wake_window_ms", "limits.queued_tasks",
+    constexpr std::array<std::string_view, 10> whole{"wake_window_ms", "limits.queued_tasks",
         "limits.session_budget_usd", "limits.session_tokens", "jobs.per_session", "jobs.per_daemon",
-        "jobs.timeout_s", "workspace.roots"};
+        "jobs.timeout_s", "workspace.roots", "retention.events_days", "retention.events_count"};
     return key.starts_with("model.") || key.starts_with("log.") ||
         std::ranges::find(whole, key) != whole.end();
 }
@@ -190,6 +190,7 @@ aio::awaitable<> daemon::reload()
         fresh.shared = from_.config.shared; // the API lets the same people in until a restart
         settings_.set(std::move(fresh));
         jobs_.job_places.change(job_options(*read.all, from_).job_caps);
+        retention_.set(retention_rules(*read.all));
         status_.set_key_problem(read.key ? std::string{} : read.key.error().text);
         waiting = waiting_keys(from_.config, *read.all);
         log::info("daemon.reloaded", {}, "configuration read again");

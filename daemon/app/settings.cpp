@@ -30,6 +30,11 @@ jobs::options job_options(const config& all, const startup& from)
     return out;
 }
 
+store::retention_rules retention_rules(const config& all)
+{
+    return {std::chrono::hours{24 * all.retention.events_days}, all.retention.events_count};
+}
+
 session::settings session_settings(const config& all, const startup& from)
 {
     session::settings out;

@@ -101,9 +101,7 @@ void remember_answer(store::connection& db, const caller& who,
     row.status = accepted;
     row.location = answer.id.str();
     row.answer = answer.answer;
-    const auto now = base::wall_now();
-    store::idempotency::purge(db, now);
-    store::idempotency::insert(db, row, now);
+    store::idempotency::insert(db, row, base::wall_now());
 }
 
 base::result<stored_submission> store_submission(store::connection& db, const submission& order)

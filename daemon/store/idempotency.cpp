@@ -42,9 +42,22 @@ void insert(connection& db, const row& what, base::wall_time now)
         .run();
 }
 
-void purge(connection& db, base::wall_time now)
+std::int64_t purge(connection& db, base::wall_time now, std::size_t limit)
 {
-    db.prepare("DELETE FROM idempotency WHERE made_at <= ?").bind(oldest_kept(now)).run();
+    db.prepare("DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency "
+               "WHERE made_at <= ? ORDER BY made_at LIMIT ?)")
+        .bind(oldest_kept(now))
+        .bind(limit)
+        .run();
+    return db.changes();
+}
+
+bool has_expired(connection& db, base::wall_time now)
+{
+    auto found =
+        db.prepare("SELECT 1 FROM idempotency WHERE made_at <= ? ORDER BY made_at LIMIT 1");
+    found.bind(oldest_kept(now));
+    return found.next();
 }
 
 } // namespace agentd::store::idempotency

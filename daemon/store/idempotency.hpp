@@ -20,6 +20,8 @@ struct row {
 [[nodiscard]] std::optional<row> find(connection& db, std::uint32_t uid, std::string_view path,
     std::string_view key, base::wall_time now);
 void insert(connection& db, const row& what, base::wall_time now);
-void purge(connection& db, base::wall_time now);
+// Forgets up to `limit` that have expired; how many.
+std::int64_t purge(connection& db, base::wall_time now, std::size_t limit);
+[[nodiscard]] bool has_expired(connection& db, base::wall_time now);
 
 } // namespace agentd::store::idempotency

@@ -25,6 +25,7 @@ std::string_view to_string(step name)
     case step::finish_job: return "finish_job";
     case step::recover: return "recover";
     case step::daemon_event: return "daemon_event";
+    case step::purge: return "purge";
     case step::migrate: return "migrate";
     case step::reserve_seq: return "reserve_seq";
     case step::close: return "close";

@@ -31,6 +31,7 @@ enum class step {
     // the daemon's own
     recover,
     daemon_event,
+    purge,
     // the store's own: schema.hpp, event_log.hpp
     migrate,
     reserve_seq,

@@ -7,6 +7,8 @@
 
 #include <boost/json/parse.hpp>
 
+#include <sqlite3.h>
+
 #include <csignal>
 #include <filesystem>
 
@@ -137,6 +139,18 @@ void check_day(world& w, const day& lived)
     w.check_model_content();
 }
 
+// There is something to purge: an answer that was to be remembered for a day.
+void leave_something_old(world& w)
+{
+    w.start_daemon();
+    CHECK(w.stop_daemon(SIGTERM) == 0);
+    sqlite3* db = nullptr;
+    REQUIRE(sqlite3_open((w.state_folder() + "/agentd.db").c_str(), &db) == SQLITE_OK);
+    CHECK(sqlite3_exec(db, "INSERT INTO idempotency VALUES (0, '', 'old', 0, 202, '', '', '')",
+              nullptr, nullptr, nullptr) == SQLITE_OK);
+    sqlite3_close(db);
+}
+
 enum class first { is_fail_point, is_sigkill };
 
 void die_at(const std::string& point, first death = first::is_fail_point)
@@ -147,6 +161,8 @@ void die_at(const std::string& point, first death = first::is_fail_point)
         .model_config = small_window,
         .start = false}};
     const bool killed = death == first::is_sigkill;
+    if (point.starts_with("purge"))
+        leave_something_old(w);
     if (!killed)
         w.change_daemon(fail_points_path, {{"AGENTD_FAIL_POINT", point}});
     stubborn_client client{w};

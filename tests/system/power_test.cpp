@@ -1,6 +1,8 @@
 // After the machine went down: numbers jump ahead, and an event says from where to where, once.
 #include "tests/system/window.hpp"
 
+#include <boost/json/parse.hpp>
+
 #include <sqlite3.h>
 
 #include <csignal>
@@ -57,4 +59,22 @@ TEST_CASE("power: after a loss the numbers jump, daemon.recovered says how far, 
     }
     CHECK(w.events("&types=daemon.recovered").size() == 1);
     w.check_model_content();
+}
+
+TEST_CASE("power: events behind retention are gone with a 410 that names the oldest")
+{
+    world w{{.scenario = story(), .config = "[retention]\nevents_count = 100\n"}};
+    for (int i = 0; i < 60; ++i)
+        w.ended(w.submit("unscripted " + std::to_string(i)));
+    const auto newest = w.events().back().at("seq").as_int64();
+    REQUIRE(newest > 150);
+    CHECK(w.stop_daemon(SIGTERM) == 0);
+    w.start_daemon(); // which purges first
+    std::int64_t oldest = 1;
+    while (oldest < newest - 100) // without a cursor: from the oldest kept
+        oldest = js::parse(w.call("GET", "/v1/events?limit=1").body).at("seq").as_int64();
+    CHECK(oldest < newest);
+    const auto gone = w.call("GET", "/v1/events?after=1");
+    CHECK(gone.status == 410);
+    CHECK(gone.body.find("oldest_seq") != std::string::npos);
 }

@@ -129,6 +129,8 @@ const mistake mistakes[] = {
         "c.toml:2: key \"workspace.roots\": must be an absolute path"},
     {"[retention]\nevents_days = 0",
         "c.toml:2: key \"retention.events_days\": must be between 1 and 36500"},
+    {"[retention]\nevents_count = 99",
+        "c.toml:2: key \"retention.events_count\": must be between 100 and 1000000000000"},
     {"[retention]\njob_logs_bytes = -1",
         "c.toml:2: key \"retention.job_logs_bytes\": must be between 0 and 1125899906842624"},
     {"[log]\nlevel = \"loud\"",

@@ -143,7 +143,9 @@ TEST_CASE("idempotency: the first answer is kept for a day, by uid and path")
 
     idempotency::insert(*db, first, start + day); // takes the place of the expired one
     CHECK(idempotency::find(*db, 1, "/v1/tasks", "key", start + day).has_value());
-    idempotency::purge(*db, start + day + day);
+    CHECK(!idempotency::has_expired(*db, start + day));
+    CHECK(idempotency::has_expired(*db, start + day + day));
+    CHECK(idempotency::purge(*db, start + day + day, 10) == 1);
     CHECK(db->number("SELECT count(*) FROM idempotency") == 0);
 }
 

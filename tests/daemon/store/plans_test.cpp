@@ -1,5 +1,6 @@
 // How SQLite means to run what the tables ask: by an index, in the order asked for.
 #include "store/idempotency.hpp"
+#include "store/retention.hpp"
 #include "tests/daemon/store/tables.hpp"
 
 #include <algorithm>
@@ -72,7 +73,9 @@ void use_the_rest(store::connection& db)
     static_cast<void>(store::notifications::count_messages(db, task));
     static_cast<void>(store::notifications::count_waiting(db, session));
     static_cast<void>(store::idempotency::find(db, 1, "/", "k", at(1)));
-    store::idempotency::purge(db, at(1));
+    store::idempotency::purge(db, at(1), 10);
+    static_cast<void>(store::is_purge_due(db, {std::chrono::hours{1}, 0}, at(1)));
+    static_cast<void>(store::purge(db, {std::chrono::hours{1}, 0}, at(1)));
     static_cast<void>(store::sessions::with_work(db));
     store::sessions::remove(db, session);
 }
