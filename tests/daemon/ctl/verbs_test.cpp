@@ -201,10 +201,10 @@ TEST_CASE("agentctl: input writes a line, and tells how much of it was taken")
         return http_answer(
             200, fmt::format(R"({{"job_id":"00000001","bytes":{},{}}})", bytes, rest));
     };
-    unix_server daemon{{in_turn({written(4, R"("complete":true,"closed":false,"why":null)"),
-        written(3, R"("complete":true,"closed":true,"why":null)"),
-        written(2, R"("complete":false,"closed":false,"why":"timed_out")"),
-        written(1, R"("complete":false,"closed":false,"why":"ended")")})}};
+    unix_server daemon{{always(written(4, R"("complete":true,"closed":false,"why":null)")),
+        always(written(3, R"("complete":true,"closed":true,"why":null)")),
+        always(written(2, R"("complete":false,"closed":false,"why":"timed_out")")),
+        always(written(1, R"("complete":false,"closed":false,"why":"ended")"))}};
     const auto run = [&daemon](std::vector<std::string> more) {
         std::vector<std::string> all{"--socket", daemon.path(), "input", "0000"};
         all.insert(all.end(), more.begin(), more.end());

@@ -229,8 +229,8 @@ TEST_CASE("inbox: drains everything in the order of the store, each once")
     box.push(3, "hello");
     box.push(3, "hello");
     const auto news = box.drain();
-    REQUIRE(news.ended.size() == 2);
-    CHECK(news.ended[0].job.id.str() == "11111111");
+    REQUIRE(news.jobs.size() == 2);
+    CHECK(news.jobs[0].job.id.str() == "11111111");
     CHECK(news.messages == std::vector<std::string>{"hello"});
     CHECK(news.ids == std::vector<std::int64_t>{1, 2, 3});
     box.push(1, first); // told already
