@@ -101,7 +101,14 @@ aio::awaitable<> daemon::live()
 
 aio::awaitable<base::result<>> daemon::begin()
 {
-    if (auto opened = jobs_.open(); !opened)
+    jobs::former_run before;
+    if (!jobs_.ended_in_order()) {
+        auto known = co_await core_.was_running();
+        if (!known)
+            co_return std::unexpected(std::move(known.error()));
+        before = std::move(*known);
+    }
+    if (auto opened = jobs_.open(before); !opened)
         co_return opened;
     tell_supervision(jobs_.leaves.means());
     status_.set_supervision(jobs_.leaves.means());

@@ -30,7 +30,12 @@ base::result<file_lock> open_state(const std::string& folder)
     // It holds prompts, outputs and the values of env: nobody else's business.
     if ((is.st_mode & 0777) != 0700 && ::chmod(folder.c_str(), 0700) != 0)
         return std::unexpected(no_access("make the state folder " + folder + " private", errno));
-    return file_lock::take(folder + "/lock", "state folder " + folder);
+    return file_lock::take(state_lock(folder), "state folder " + folder);
+}
+
+std::string state_lock(const std::string& folder)
+{
+    return folder + "/lock";
 }
 
 base::result<> make_socket_folder(const std::string& path, bool shared)

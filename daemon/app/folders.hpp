@@ -11,6 +11,9 @@ namespace agentd::app {
 // the daemon lives. errc::in_use, errc::no_access.
 [[nodiscard]] base::result<file_lock> open_state(const std::string& folder);
 
+// The file of that lock.
+[[nodiscard]] std::string state_lock(const std::string& folder);
+
 // The folder of the socket at `path`, if it is not there: 0700, with `shared` 0755, since its
 // members have to get through. errc::no_access.
 [[nodiscard]] base::result<> make_socket_folder(const std::string& path, bool shared);

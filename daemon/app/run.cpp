@@ -10,6 +10,7 @@
 #include "app/settings.hpp"
 #include "app/startup.hpp"
 #include "base/log.hpp"
+#include "jobs/watcher.hpp"
 #include "model/options.hpp"
 
 #include <fmt/format.h>
@@ -18,6 +19,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 namespace agentd::app {
@@ -127,7 +129,17 @@ base::result<prepared> prepare(startup from)
         std::move(from), std::move(*at), std::move(*db), std::move(*policy), std::move(key)};
 }
 
-int serve(startup from)
+// Without one a killed daemon's commands live until the next start.
+std::optional<jobs::watcher> start_watcher()
+{
+    auto made = jobs::watcher::start(scrub_environment);
+    if (made)
+        return std::optional<jobs::watcher>{std::move(*made)};
+    fmt::print(stderr, "agentd: {}\n", made.error().text);
+    return std::nullopt;
+}
+
+int serve(startup from, const std::optional<jobs::watcher>& beside)
 {
     const auto process = prepare_process();
     if (!process)
@@ -139,6 +151,10 @@ int serve(startup from)
     const auto lock = open_state(from.state_dir); // given back when everything else is gone
     if (!lock)
         return complain(lock.error());
+    if (beside) {
+        from.watcher = beside->pid();
+        beside->guard(state_lock(from.state_dir), job_options(from.config, from).spool.folder);
+    }
     auto ready = prepare(std::move(from));
     if (!ready)
         return complain(ready.error());
@@ -155,11 +171,14 @@ int run(int argc, char** argv)
         fmt::print(given.error().exit_code == 0 ? stdout : stderr, "{}", given.error().text);
         return given.error().exit_code;
     }
+    // Before there is anything in memory that it need not have.
+    const auto beside = given->check_config ? std::nullopt : start_watcher();
     auto from = read_startup(*given, process_environment(), ::geteuid());
     scrub_environment(); // before there is a thread or a child that could see the key
     if (!from)
         return complain(from.error());
-    return given->check_config ? check_config(*from, given->online) : serve(std::move(*from));
+    return given->check_config ? check_config(*from, given->online)
+                               : serve(std::move(*from), beside);
 }
 
 } // namespace agentd::app

@@ -19,6 +19,7 @@ jobs::options job_options(const config& all, const startup& from)
     out.left_behind = all.jobs.leftovers == "keep" ? jobs::leftovers::keep : jobs::leftovers::kill;
     out.descriptor_limit = from.soft_descriptors;
     out.cgroup = all.jobs.cgroup;
+    out.companion = from.watcher;
     out.most.cpu = all.jobs.cpu;
     out.most.memory_bytes = all.jobs.memory_bytes;
     out.most.processes = all.jobs.processes;

@@ -7,6 +7,8 @@
 #include "app/options.hpp"
 #include "base/error.hpp"
 
+#include <sys/types.h>
+
 #include <map>
 #include <optional>
 #include <string>
@@ -22,6 +24,7 @@ struct startup {
     credential_sources credentials;
     std::map<std::string, std::string> overrides; // of the environment, over the file
     std::uint64_t soft_descriptors = 0;           // set by prepare_process()
+    pid_t watcher = 0;                            // the process beside the daemon; 0: none
 
     // The overrides as apply_environment() wants them.
     [[nodiscard]] environment override_environment() const;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <string>
 
@@ -15,26 +16,16 @@ namespace agentd::jobs {
 namespace {
 
 // A mark: a bit that tells it from a real limit, the daemon's space, a number.
-constexpr std::uint64_t mark_bit = std::uint64_t{1} << 52;
+constexpr int mark_shift = 62;
+constexpr std::uint64_t mark_bit = std::uint64_t{1} << mark_shift;
 constexpr int space_shift = 32;
-constexpr std::uint32_t space_bits = (1U << 20) - 1;
+constexpr std::uint32_t space_bits = (1U << (mark_shift - space_shift)) - 1;
+constexpr std::string_view variable_name = "AGENTD_MARK=";
 
 // What all marks of one daemon begin with.
 constexpr std::uint64_t prefix_of(std::uint32_t space)
 {
     return mark_bit | (std::uint64_t{space & space_bits} << space_shift);
-}
-
-// Raises the hard limit where that is needed and allowed.
-bool make_room_for_marks()
-{
-    rlimit64 now{};
-    if (::prlimit64(0, RLIMIT_LOCKS, nullptr, &now) != 0)
-        return false;
-    if (now.rlim_max == RLIM64_INFINITY)
-        return true;
-    now.rlim_max = RLIM64_INFINITY;
-    return ::prlimit64(0, RLIMIT_LOCKS, &now, nullptr) == 0;
 }
 
 // A dead child's use; it stays a zombie unless `take`. False: it lives, or is no child of ours.
@@ -69,11 +60,11 @@ void usage::add(const usage& other)
     peak_bytes = std::max(peak_bytes, other.peak_bytes);
 }
 
-std::uint32_t mark_space(std::string_view folder)
+std::uint32_t mark_space(std::string_view identity)
 {
     // FNV-1a: the same in every run, which std::hash need not be.
     std::uint32_t hash = 2166136261U;
-    for (const char c : folder)
+    for (const char c : identity)
         hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
     return hash & space_bits;
 }
@@ -88,7 +79,7 @@ std::uint64_t mark_of(pid_t pid)
 
 bool is_mark(std::uint64_t limit)
 {
-    return (limit >> 52) == 1;
+    return (limit >> mark_shift) == 1;
 }
 
 bool is_marked(pid_t pid, std::uint32_t space)
@@ -96,9 +87,32 @@ bool is_marked(pid_t pid, std::uint32_t space)
     return mark_of(pid) >> space_shift == prefix_of(space) >> space_shift;
 }
 
-children::children(std::uint32_t space)
+bool is_mark_variable(std::string_view entry, std::uint32_t space)
+{
+    if (!entry.starts_with(variable_name))
+        return false;
+    entry.remove_prefix(variable_name.size());
+    std::uint64_t mark = 0;
+    std::from_chars(entry.data(), entry.data() + entry.size(), mark);
+    return mark >> space_shift == prefix_of(space) >> space_shift;
+}
+
+// Raises the hard limit where that is needed and allowed.
+bool marks_can_fit()
+{
+    rlimit64 now{};
+    if (::prlimit64(0, RLIMIT_LOCKS, nullptr, &now) != 0)
+        return false;
+    if (now.rlim_max == RLIM64_INFINITY)
+        return true;
+    now.rlim_max = RLIM64_INFINITY;
+    return ::prlimit64(0, RLIMIT_LOCKS, &now, nullptr) == 0;
+}
+
+children::children(std::uint32_t space, pid_t companion)
     : prefix_(prefix_of(space)),
-      marks_fit_(make_room_for_marks()),
+      companion_(companion),
+      marks_fit_(marks_can_fit()),
       own_list_(open_children_of_thread(::getpid(), ::getpid()))
 {}
 
@@ -107,7 +121,7 @@ base::result<launched> children::launch(launch_plan plan)
     plan.mark = new_mark();
     std::string variable;
     if (!marks_fit_) {
-        variable = "AGENTD_MARK=" + std::to_string(plan.mark);
+        variable = std::string{variable_name} + std::to_string(plan.mark);
         plan.env.push_back(variable);
     }
     auto child = jobs::launch(plan); // without the lock: it may take as long as it likes
@@ -199,7 +213,7 @@ std::vector<pid_t> children::list_locked() const
 {
     // Orphans are given to the main thread; leaders are children of whatever thread made them.
     auto pids = read_children(own_list_.get());
-    std::erase_if(pids, [this](pid_t pid) { return leaders_.contains(pid); });
+    std::erase_if(pids, [this](pid_t pid) { return pid == companion_ || leaders_.contains(pid); });
     return pids;
 }
 

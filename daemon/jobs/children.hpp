@@ -45,7 +45,8 @@ struct usage {
 class children {
 public:
     // `space` tells the commands of this daemon from another one's (see mark_space).
-    explicit children(std::uint32_t space);
+    // `companion`: a child that is none of a command's (0: none); others wait for it.
+    explicit children(std::uint32_t space, pid_t companion = 0);
 
     // Starts a leader under a new mark; both are known until reap(). Blocks until it is executed;
     // not on the main thread, see above.
@@ -76,6 +77,7 @@ private:
     bool reap_if_dead_locked(pid_t pid);
 
     const std::uint64_t prefix_; // of all marks of this daemon
+    const pid_t companion_;
     const bool marks_fit_;
     const base::unique_fd own_list_; // our children, readable also when descriptors run out
     std::uint32_t number_ = 0;
@@ -84,13 +86,16 @@ private:
     std::unordered_map<std::uint64_t, usage> used_; // by mark of a leader: its orphans' use
 };
 
-// A number of a state folder, the same after a restart.
-[[nodiscard]] std::uint32_t mark_space(std::string_view folder);
+// A number of an identity (run_record.hpp), the same after a restart.
+[[nodiscard]] std::uint32_t mark_space(std::string_view identity);
 
 // The mark of a process, dead but unreaped ones included; 0: none, or it is gone.
 [[nodiscard]] std::uint64_t mark_of(pid_t pid);
 [[nodiscard]] bool is_mark(std::uint64_t limit);
 // Whether a process carries a mark of the daemon with that space.
 [[nodiscard]] bool is_marked(pid_t pid, std::uint32_t space);
+// Whether that is what a command gets in its environment where no mark fits; whether one fits.
+[[nodiscard]] bool is_mark_variable(std::string_view entry, std::uint32_t space);
+[[nodiscard]] bool marks_can_fit();
 
 } // namespace agentd::jobs

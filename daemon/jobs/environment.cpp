@@ -1,7 +1,8 @@
 #include "jobs/environment.hpp"
 
+#include "base/limits.hpp"
 #include "base/log.hpp"
-#include "jobs/former.hpp"
+#include "jobs/group_folder.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -13,7 +14,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <filesystem>
 
 namespace agentd::jobs {
 namespace {
@@ -41,12 +41,13 @@ aio::awaitable<> reap_orphans(aio::executor strand, children& all)
     }
 }
 
-// One text for all ways to write a path, whether it is there yet or not.
-std::string real_path(const std::string& folder)
+std::size_t end_recorded_groups(const std::string& path)
 {
-    std::error_code failed;
-    const auto real = std::filesystem::weakly_canonical(folder, failed);
-    return failed ? folder : real.string();
+    // Whoever holds them is a child of a daemon that was killed: for a moment.
+    const auto ended = end_former_groups(path, limits::lock_patience);
+    if (!ended)
+        log::warning("jobs.leftover", {}, "{}", ended.error().text);
+    return ended.value_or(0);
 }
 
 } // namespace
@@ -58,35 +59,48 @@ base::result<> become_subreaper()
     return {};
 }
 
+std::size_t end_dead_run(const std::string& spool_folder)
+{
+    const auto groups = run_record{spool_folder}.read();
+    const auto ended = groups && !groups->empty()
+        ? end_former_groups(*groups, limits::former_death / 4).value_or(0)
+        : 0;
+    return ended + end_former_commands(mark_space(identity_of(spool_folder)));
+}
+
 environment::environment(aio::executor executor, aio::blocking_pool& blocking_work, options with)
     : io(std::move(executor)),
       blocking(blocking_work),
       settings(std::move(with)),
+      identity(identity_of(settings.spool.folder)),
       spool(io, settings.spool),
       job_places(io, settings.job_caps),
       command_places(io, settings.command_caps),
       accounts(settings.session_most.cpu),
-      children(mark_space(real_path(settings.spool.folder))),
+      children(mark_space(identity), settings.companion),
       leaves(
-          settings.cgroup, real_path(settings.spool.folder),
+          settings.cgroup, identity,
           [this] { boost::asio::post(strand_, [this] { leaves_due_.ring(); }); },
           settings.session_most),
+      record_(settings.spool.folder),
       strand_(aio::make_strand(io)),
       leaves_due_(strand_),
       looking_after_(strand_)
 {}
 
-base::result<> environment::open()
+base::result<> environment::open(const former_run& before)
 {
     if (auto made = spool.open(); !made)
         return made;
-    if (auto settled = leaves.open(); !settled)
-        return settled;
-    const auto ended =
-        leaves.ended_former() + end_former_commands(mark_space(real_path(settings.spool.folder)));
-    if (ended != 0)
+    const auto ended = end_former(before);
+    if (!ended)
+        return std::unexpected(ended.error());
+    if (*ended != 0)
         log::warning(
-            "jobs.leftover", {}, "killed {} processes that an earlier run left behind", ended);
+            "jobs.leftover", {}, "killed {} processes that an earlier run left behind", *ended);
+    if (const auto noted = record_.write(leaves.means().path); !noted)
+        log::warning("jobs.record", {}, "{}", noted.error().text);
+    open_ = true;
     tell_unenforced();
     if (!children.marks_fit())
         log::warning("jobs.marks", {},
@@ -96,6 +110,17 @@ base::result<> environment::open()
     looking_after_.spawn("control groups", tend_leaves());
     looking_after_.spawn("old output", spool.settle());
     return {};
+}
+
+// Also finds the means of supervision.
+base::result<std::size_t> environment::end_former(const former_run& before)
+{
+    const auto groups = record_.read();
+    std::size_t ended = groups && !groups->empty() ? end_recorded_groups(*groups) : 0;
+    if (auto settled = leaves.open(settings.companion); !settled)
+        return std::unexpected(std::move(settled.error()));
+    ended += leaves.ended_former();
+    return ended + end_former_commands(mark_space(identity), before, settings.companion);
 }
 
 bool environment::has_controller(std::string_view name) const
@@ -139,7 +164,7 @@ void environment::kill_all() const
 {
     leaves.kill_all();
     [[maybe_unused]] const auto ended =
-        end_former_commands(mark_space(real_path(settings.spool.folder)));
+        end_former_commands(mark_space(identity), {}, settings.companion);
 }
 
 aio::awaitable<> environment::close()
@@ -153,7 +178,9 @@ aio::awaitable<> environment::stop_looking_after()
     looking_after_.cancel();
     co_await looking_after_.join();
     children.sweep();
-    leaves.close();
+    const bool gone = leaves.close();
+    if (open_ && gone)
+        record_.remove();
 }
 
 } // namespace agentd::jobs

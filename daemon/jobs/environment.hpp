@@ -10,9 +10,11 @@
 #include "base/stdin_limits.hpp"
 #include "jobs/bell.hpp"
 #include "jobs/children.hpp"
+#include "jobs/former.hpp"
 #include "jobs/job_input.hpp"
 #include "jobs/leaves.hpp"
 #include "jobs/places.hpp"
+#include "jobs/run_record.hpp"
 #include "jobs/session_accounts.hpp"
 #include "jobs/spool.hpp"
 
@@ -43,11 +45,17 @@ struct options {
     bounds most;                // of every command
     bounds session_most;        // CPU time, memory and processes of all of a session together
     std::string cgroup = "off"; // or auto, or a folder: see leaves.hpp
+    pid_t companion = 0;        // a child that is none of a command's; 0: none
 };
 
 // Orphans of commands come to this process from now on, so that no tree gets out of sight.
 // Before the first command; app's main does it once.
 base::result<> become_subreaper();
+
+// Ends what a run with that spool has left, which was killed: its control groups, then the
+// processes of its commands. For whoever holds the lock of the state folder and runs no commands;
+// one thread. Blocks for twice limits::former_death at the most. How many there were.
+std::size_t end_dead_run(const std::string& spool_folder);
 
 class environment {
 public:
@@ -55,10 +63,13 @@ public:
     environment(const environment&) = delete;
     environment& operator=(const environment&) = delete;
 
+    // Whether there is nothing to look for but what open() finds by itself. Before open().
+    [[nodiscard]] bool ended_in_order() const { return !record_.read(); }
     // Makes the spool's folder, finds the means of supervision (leaves.means() says which), ends
-    // what a former run has left and starts reaping orphans. Before the first command, before the
-    // loop runs or on its one thread. Blocks shortly.
-    base::result<> open();
+    // what a former run has left and starts reaping orphans. `before`: what the state says ran
+    // when that did not end in order. Before the first command, before the loop runs or on its
+    // one thread. Blocks shortly.
+    base::result<> open(const former_run& before = {});
     // Whether that controller of control groups holds commands to their bounds. After open().
     [[nodiscard]] bool has_controller(std::string_view name) const;
     // For a daemon that ends without an orderly stop: kills all processes of commands, by their
@@ -70,6 +81,7 @@ public:
     aio::executor io;
     aio::blocking_pool& blocking;
     const options settings;
+    const std::string identity; // see run_record.hpp
     jobs::spool spool;
     places job_places;     // session: enter() before making a job
     places command_places; // taken by foreground itself
@@ -82,10 +94,13 @@ public:
     aio::blocking_pool launching{1};
 
 private:
+    base::result<std::size_t> end_former(const former_run& before);
     void tell_unenforced() const;
     aio::awaitable<> tend_leaves();
     aio::awaitable<> stop_looking_after();
 
+    const run_record record_;
+    bool open_ = false;
     aio::executor strand_; // of the reaping and the tending
     bell leaves_due_;
     aio::task_group looking_after_;

@@ -8,6 +8,7 @@
 #include "jobs/command.hpp"
 #include "jobs/job_input.hpp"
 #include "jobs/places.hpp"
+#include "jobs/procfs.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -18,13 +19,6 @@
 namespace agentd::jobs {
 
 class environment;
-
-// What recognises a process for good: its number alone is used again.
-struct process_identity {
-    std::int64_t pid = 0;
-    std::int64_t start = 0; // ticks since boot
-    std::string boot_id;
-};
 
 // A job that is silent and does nothing but wait for input.
 struct stall {

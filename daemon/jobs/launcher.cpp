@@ -226,6 +226,9 @@ base::result<launched> launch(const launch_plan& plan)
     auto born = clone_child(orders, plan.cgroup_fd);
     const bool leaf_refuses = born.pid < 0 && plan.cgroup_fd >= 0 && !is_shortage(born.error);
     const int cgroup_error = leaf_refuses ? born.error : 0;
+    if (leaf_refuses && plan.only_in_cgroup)
+        return std::unexpected(
+            base::system_error("start the command in its control group", cgroup_error));
     if (leaf_refuses) // which is no reason to run nothing
         born = clone_child(orders, -1);
     if (born.pid < 0)

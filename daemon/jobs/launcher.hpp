@@ -27,7 +27,8 @@ struct launch_plan {
     std::optional<std::uint64_t> descriptor_limit;
     std::optional<std::chrono::seconds> cpu_limit; // of each process alone
     std::uint64_t file_limit = 0;                  // bytes of each file; 0: none
-    int cgroup_fd = -1; // the leaf it is born in, borrowed; -1: where agentd is
+    int cgroup_fd = -1;          // the leaf it is born in, borrowed; -1: where agentd is
+    bool only_in_cgroup = false; // a leaf that refuses it is an error
     jobs::input input = jobs::input::none;
 };
 

@@ -163,15 +163,17 @@ leaf::watched leaf::watch() const
     return change;
 }
 
-void leaf::limit(const bounds& most) const
+int leaf::limit(const bounds& most) const
 {
+    int failed = 0;
     if (most.memory_bytes != 0) {
-        write_group_file(fd(), "memory.max", std::to_string(most.memory_bytes));
-        write_group_file(fd(), "memory.swap.max", "0");
+        failed = write_group_file(fd(), "memory.max", std::to_string(most.memory_bytes));
+        write_group_file(fd(), "memory.swap.max", "0");  // not there where swap is not counted
         write_group_file(fd(), "memory.oom.group", "1"); // all or nobody
     }
-    if (most.processes != 0)
-        write_group_file(fd(), "pids.max", std::to_string(most.processes));
+    if (most.processes != 0 && failed == 0)
+        failed = write_group_file(fd(), "pids.max", std::to_string(most.processes));
+    return failed;
 }
 
 void leaf::join_session()

@@ -59,7 +59,8 @@ public:
     [[nodiscard]] watched watch() const;
 
     // Before anybody is in it. What has no controller here is not enforced.
-    void limit(const bounds& most) const;
+    // errno, 0: it is held to them.
+    [[nodiscard]] int limit(const bounds& most) const;
     [[nodiscard]] group_bill bill() const;
     // The first of it alone.
     [[nodiscard]] std::optional<std::chrono::microseconds> cpu() const;

@@ -4,26 +4,24 @@
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "jobs/clone_child.hpp"
+#include "jobs/group_folder.hpp"
+#include "jobs/run_record.hpp"
 
 #include <fmt/format.h>
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <memory>
 #include <utility>
 
 namespace agentd::jobs {
 namespace {
 
-using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
 constexpr std::size_t leaves_ahead = 16; // two replies' calls; more at once are made as they come
@@ -31,79 +29,22 @@ constexpr std::size_t leaves_few = 8;    // then the next are made
 constexpr std::size_t used_batch = 8;    // removed at once: one wake-up of a thread
 constexpr const char* wanted_controllers[] = {"memory", "pids"};
 
-// The same in every run, and no other folder's: FNV-1a.
-std::string subtree_name(std::string_view folder)
-{
-    std::uint64_t hash = 14695981039346656037ULL;
-    for (const char c : folder)
-        hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-    return fmt::format("agentd-{:016x}", hash);
-}
-
-base::unique_fd open_folder(int at, const std::string& name)
-{
-    return base::unique_fd{::openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-}
-
-// Removes a group that nobody lives in, with the groups below it; errno, 0: it is gone.
-int remove_group(int at, const std::string& name)
-{
-    if (::unlinkat(at, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT)
-        return 0;
-    const int refused = errno;
-    auto folder = open_folder(at, name);
-    DIR* const opened = folder ? ::fdopendir(folder.get()) : nullptr;
-    if (opened == nullptr)
-        return refused;
-    const int inside = folder.release();
-    const std::unique_ptr<DIR, int (*)(DIR*)> entries{opened, ::closedir};
-    while (const dirent* entry = ::readdir(entries.get()))
-        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-            remove_group(inside, entry->d_name);
-    return ::unlinkat(at, name.c_str(), AT_REMOVEDIR) == 0 ? 0 : errno;
-}
-
-bool empties_in_time(int folder)
-{
-    const base::unique_fd events{::openat(folder, "cgroup.events", O_RDONLY | O_CLOEXEC)};
-    const auto last = base::mono_now() + limits::former_death;
-    while (is_populated(folder)) {
-        const auto left = duration_cast<milliseconds>(last - base::mono_now()).count();
-        if (left <= 0)
-            return false;
-        pollfd change{events.get(), POLLPRI, 0};
-        char seen = 0;
-        // Read before the question above is asked again: a change in between is not missed.
-        if (::poll(&change, 1, static_cast<int>(left)) < 0 && errno != EINTR)
-            return false;
-        [[maybe_unused]] const auto n = ::pread(events.get(), &seen, 1, 0);
-    }
-    return true;
-}
-
-// Two daemons can mean the same group: their state folders have the same name, each in a root
-// folder of its own. The first holds it until its folder is closed.
-base::result<> claim(int folder, const std::string& name)
-{
-    if (::flock(folder, LOCK_EX | LOCK_NB) == 0)
-        return {};
-    if (errno == EWOULDBLOCK)
-        return std::unexpected(base::error{std::make_error_code(std::errc::device_or_resource_busy),
-            fmt::format("another agentd uses {}", name)});
-    return std::unexpected(base::system_error("lock " + name, errno));
-}
-
-// The daemon goes into a group of its own below `folder`, if nobody else is there: a group with
-// processes cannot hand on controllers.
-void move_aside(int folder)
+// The daemon and its companion go into a group of their own below `folder`, if nobody else is
+// there: a group with processes cannot hand on controllers.
+void move_aside(int folder, pid_t companion)
 {
     const auto here = words_of(read_group_file(folder, "cgroup.procs"));
-    if (here != std::vector{std::to_string(::getpid())})
+    const std::array<std::string, 2> ours{std::to_string(::getpid()), std::to_string(companion)};
+    const auto is_ours = [&ours](const auto& pid) {
+        return std::ranges::find(ours, pid) != ours.end();
+    };
+    if (here.empty() || !std::ranges::all_of(here, is_ours))
         return;
     if (::mkdirat(folder, "main", 0755) != 0 && errno != EEXIST)
         return;
     if (const auto main = open_folder(folder, "main"))
-        write_group_file(main.get(), "cgroup.procs", "0");
+        for (const auto& pid : here)
+            write_group_file(main.get(), "cgroup.procs", pid);
 }
 
 // How much of a leaf's name is that of its session's group; 0: it is in none.
@@ -145,14 +86,14 @@ std::string missing_controllers(const std::vector<std::string>& there, int refus
 } // namespace
 
 leaves::leaves(
-    std::string setting, std::string_view state_folder, std::function<void()> wake, bounds together)
+    std::string setting, std::string_view identity, std::function<void()> wake, bounds together)
     : setting_(std::move(setting)),
-      subtree_(subtree_name(state_folder)),
+      subtree_(subtree_name(identity)),
       wake_(std::move(wake)),
       together_(together)
 {}
 
-base::result<> leaves::open()
+base::result<> leaves::open(pid_t companion)
 {
     if (setting_ == "off") {
         means_.reason = "control groups are switched off (jobs.cgroup)";
@@ -160,7 +101,8 @@ base::result<> leaves::open()
     }
     const bool configured = setting_ != "auto";
     const auto where = configured ? check_cgroup_place(setting_) : find_cgroup_place();
-    auto settled = where ? settle(*where) : base::result<>{std::unexpected(where.error())};
+    auto settled =
+        where ? settle(*where, companion) : base::result<>{std::unexpected(where.error())};
     if (settled)
         return {};
     folder_.reset();
@@ -171,29 +113,31 @@ base::result<> leaves::open()
     return {};
 }
 
-base::result<> leaves::settle(const cgroup_place& where)
+base::result<> leaves::settle(const cgroup_place& where, pid_t companion)
 {
     const auto parent = open_folder(AT_FDCWD, where.folder);
     if (!parent)
         return std::unexpected(base::system_error("open " + where.folder, errno));
     const auto path = fmt::format("{}/{}", where.folder, subtree_);
-    if (auto ended = end_former(path); !ended)
-        return ended;
+    const auto ended = end_former_groups(path, milliseconds{0});
+    if (!ended)
+        return std::unexpected(ended.error());
+    ended_former_ = *ended;
     if (where.own)
-        move_aside(parent.get());
+        move_aside(parent.get(), companion);
     const int refused = hand_on_controllers(parent.get());
     if (::mkdirat(parent.get(), subtree_.c_str(), 0755) != 0)
         return std::unexpected(base::system_error("make " + path, errno));
     folder_ = open_folder(parent.get(), subtree_);
     if (!folder_)
         return std::unexpected(base::system_error("open " + path, errno));
-    if (auto ours = claim(folder_.get(), path); !ours)
+    if (auto ours = claim(folder_.get(), path, milliseconds{0}); !ours)
         return ours;
     killer_.reset(::openat(folder_.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
     hand_on_controllers(folder_.get());
     means_.path = path;
     if (auto born = try_birth(); !born) {
-        remove_group(parent.get(), subtree_);
+        [[maybe_unused]] const int left = remove_group(parent.get(), subtree_);
         means_.path.clear();
         return born;
     }
@@ -201,32 +145,6 @@ base::result<> leaves::settle(const cgroup_place& where)
     means_.controllers = words_of(read_group_file(folder_.get(), "cgroup.subtree_control"));
     means_.reason = missing_controllers(means_.controllers, refused);
     tend();
-    return {};
-}
-
-// Whoever lives there is left over if no daemon holds the group.
-base::result<> leaves::end_former(const std::string& folder)
-{
-    const auto former = open_folder(AT_FDCWD, folder);
-    if (!former)
-        return {};
-    // Started by a command of the run before, agentd itself may be among them.
-    const auto own = cgroup2_path(read_group_file(AT_FDCWD, "/proc/self/cgroup"));
-    if (own && (*own + "/").find("/" + subtree_ + "/") != own->npos)
-        return std::unexpected(base::error{std::make_error_code(std::errc::device_or_resource_busy),
-            "agentd itself runs in a control group that an earlier run has left"});
-    if (auto ours = claim(former.get(), folder); !ours)
-        return ours;
-    const auto left = processes_in(former.get()).size();
-    if (is_populated(former.get())) {
-        if (const int error = write_group_file(former.get(), "cgroup.kill", "1"); error != 0)
-            return std::unexpected(base::system_error("kill what is left in " + folder, error));
-        if (!empties_in_time(former.get()))
-            return std::unexpected(base::system_error("end what is left in " + folder, ETIMEDOUT));
-        ended_former_ = left;
-    }
-    if (const int error = remove_group(AT_FDCWD, folder); error != 0)
-        return std::unexpected(base::system_error("remove " + folder, error));
     return {};
 }
 
@@ -254,18 +172,20 @@ void leaves::kill_all() const
         const auto written = ::write(killer_.get(), "1", 1);
 }
 
-void leaves::close()
+bool leaves::close()
 {
     if (!folder_)
-        return;
+        return true;
     if (is_populated(folder_.get())) { // a command was given up
         kill_all();
-        empties_in_time(folder_.get());
+        [[maybe_unused]] const bool empty = empties_in_time(folder_.get()); // seen by what follows
     }
     folder_.reset();
-    if (const int error = remove_group(AT_FDCWD, means_.path); error != 0)
+    const int error = remove_group(AT_FDCWD, means_.path);
+    if (error != 0)
         log::warning("jobs.cgroup", {}, "{}",
             base::system_error("remove the control group " + means_.path, error).text);
+    return error == 0;
 }
 
 std::optional<leaf> leaves::take(const base::session_id& session)

@@ -13,6 +13,8 @@
 #include "jobs/cgroup_place.hpp"
 #include "jobs/leaf.hpp"
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -26,19 +28,20 @@ namespace agentd::jobs {
 
 class leaves {
 public:
-    // `setting`: "auto", "off" or a folder. `state_folder`: the same text in every run. `wake`
-    // is called from any thread when tend() is due. `together`: what all commands of a session
-    // may use of memory and processes.
-    leaves(std::string setting, std::string_view state_folder, std::function<void()> wake,
+    // `setting`: "auto", "off" or a folder. `identity`: see run_record.hpp. `wake` is called
+    // from any thread when tend() is due. `together`: what all commands of a session may use of
+    // memory and processes.
+    leaves(std::string setting, std::string_view identity, std::function<void()> wake,
         bounds together = {});
 
     // Finds the place, ends what a former run left there, makes the subtree. Only a configured
     // folder that cannot be used is an error; else means() says why there are no leaves.
+    // `companion`: a process that goes where the daemon goes (0: none).
     // Blocks: for milliseconds, or until leftovers are dead.
-    base::result<> open();
+    base::result<> open(pid_t companion = 0);
     // After the last command; who is left in the subtree is killed, and it is removed. Blocks
-    // shortly.
-    void close();
+    // shortly. False: it is still there.
+    bool close();
 
     // Kills everybody in all leaves, whatever else is going on: agentd ends at once.
     void kill_all() const;
@@ -62,8 +65,7 @@ private:
     friend class leaf;
     void give_back(std::string name);
 
-    base::result<> settle(const cgroup_place& where);
-    base::result<> end_former(const std::string& folder);
+    base::result<> settle(const cgroup_place& where, pid_t companion);
     base::result<> try_birth();
     base::result<leaf> try_take();
     [[nodiscard]] bool has(std::string_view controller) const;

@@ -80,17 +80,26 @@ void append_numbers(std::string_view text, std::vector<pid_t>& numbers)
     }
 }
 
+// False: a thread of the kernel, a dead process, or one that this user may not look at.
+bool executes_something(pid_t pid)
+{
+    std::array<char, 1> begin{};
+    const auto path = fmt::format("/proc/{}/exe", pid);
+    return ::readlink(path.c_str(), begin.data(), begin.size()) > 0;
+}
+
 // While a process executes another program its environment reads as empty, for less than a
 // millisecond: it is read again before that is believed.
 std::string environment_of(pid_t pid)
 {
     constexpr int reads = 300;
     const auto path = fmt::format("/proc/{}/environ", pid);
-    std::string text;
-    for (int i = 0; i < reads && text.empty(); ++i) {
+    auto text = read_file(path);
+    if (text.empty() && !executes_something(pid))
+        return text;
+    for (int i = 1; i < reads && text.empty(); ++i) {
+        ::sched_yield();
         text = read_file(path);
-        if (text.empty())
-            ::sched_yield();
     }
     return text;
 }
@@ -201,19 +210,25 @@ pid_t parent_of(pid_t pid)
     return leading_number<pid_t>(std::string_view{text}.substr(name_end + to_parent));
 }
 
-bool has_variable(pid_t pid, std::string_view variable)
+std::vector<std::string> variables_of(pid_t pid)
 {
-    if (variable.empty())
-        return false;
+    std::vector<std::string> all;
     const auto whole = environment_of(pid);
     std::string_view text = whole;
     while (!text.empty()) {
         const auto end = text.find('\0');
-        if (text.substr(0, end) == variable)
-            return true;
+        all.emplace_back(text.substr(0, end));
         text.remove_prefix(end == text.npos ? text.size() : end + 1);
     }
-    return false;
+    return all;
+}
+
+bool has_variable(pid_t pid, std::string_view variable)
+{
+    if (variable.empty())
+        return false;
+    const auto all = variables_of(pid);
+    return std::ranges::find(all, variable) != all.end();
 }
 
 std::uint64_t mark_from_limits(pid_t pid)

@@ -15,6 +15,13 @@
 
 namespace agentd::jobs {
 
+// What recognises a process for good: its number alone is used again.
+struct process_identity {
+    std::int64_t pid = 0;
+    std::int64_t start = 0; // ticks since boot
+    std::string boot_id;
+};
+
 // The children of one thread / of all threads of a process; empty when it is gone. Complete as
 // long as none of them is reaped meanwhile.
 [[nodiscard]] std::vector<pid_t> children_of_thread(pid_t pid, pid_t thread);
@@ -48,6 +55,9 @@ namespace agentd::jobs {
 
 // Whether its initial environment has `variable` (NAME=VALUE); false when it cannot be read.
 [[nodiscard]] bool has_variable(pid_t pid, std::string_view variable);
+
+// Its initial environment, NAME=VALUE each; empty when it cannot be read.
+[[nodiscard]] std::vector<std::string> variables_of(pid_t pid);
 
 // The mark (see children.hpp) as /proc/PID/limits has it; 0: none.
 [[nodiscard]] std::uint64_t mark_from_limits(pid_t pid);

@@ -58,7 +58,11 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         co_return not_started(account_->text());
     if (auto own = shared_.leaves.take(what.session)) {
         group_.emplace(std::move(*own));
-        group_->limit(most_);
+        if (const int failed = group_->limit(held_here(most_)); failed != 0)
+            co_return not_started(
+                base::system_error("hold the command to its bounds", failed).text);
+    } else if (needs_leaf()) {
+        co_return not_started("cannot hold the command to its bounds: there is no control group");
     }
     launch_plan plan{.text = std::move(what.text),
         .workdir_fd = what.workdir_fd,
@@ -67,6 +71,7 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         .cpu_limit = kernel_cpu_limit(),
         .file_limit = static_cast<std::uint64_t>(most_.file_bytes),
         .cgroup_fd = group_ ? group_->fd() : -1,
+        .only_in_cgroup = needs_leaf(),
         .input = with_.input != nullptr ? what.input : input::none};
     const auto began = clock::now();
     auto launch = [&all = shared_.children, plan = std::move(plan)] { return all.launch(plan); };

@@ -62,6 +62,10 @@ private:
     using descriptor = boost::asio::posix::basic_stream_descriptor<aio::executor>;
     aio::awaitable<> ring_at(descriptor sign, bool urgent);
     bool watch_rest(const tree& processes);
+    // Of these the ones that a control group enforces here; whether any of the command's or of
+    // its session's is: then it does not run without a leaf.
+    [[nodiscard]] bounds held_here(const bounds& most) const;
+    [[nodiscard]] bool needs_leaf() const;
     [[nodiscard]] std::optional<std::chrono::seconds> kernel_cpu_limit() const;
     void watch_cpu(job_state& state, tree& processes);
     [[nodiscard]] base::mono_time next_cpu_check() const;

@@ -18,6 +18,24 @@ namespace agentd::jobs {
 
 using std::chrono::microseconds;
 
+bounds supervisor::held_here(const bounds& most) const
+{
+    bounds held;
+    if (shared_.has_controller("memory"))
+        held.memory_bytes = most.memory_bytes;
+    if (shared_.has_controller("pids"))
+        held.processes = most.processes;
+    return held;
+}
+
+bool supervisor::needs_leaf() const
+{
+    const auto own = held_here(most_);
+    const auto together = held_here(shared_.settings.session_most);
+    return own.memory_bytes != 0 || own.processes != 0 || together.memory_bytes != 0 ||
+        together.processes != 0;
+}
+
 std::optional<std::chrono::seconds> supervisor::kernel_cpu_limit() const
 {
     if (most_.cpu.count() == 0)

@@ -137,10 +137,15 @@ void tree::add(pid_t pid, pid_t parent)
     const bool hangs_there = process && parent_of(pid) == parent;
     const bool ours = mark == leader_.mark || (hangs_there && (mark == 0 || parent != ::getpid()));
     // What was read is about this process if that has been alive until now.
-    if (process && ours && !has_died(process.get()))
-        members_.emplace_back(pid, std::move(process));
-    else
+    if (!process || !ours || has_died(process.get())) {
         settled_ = false;
+        return;
+    }
+    if (asked_ && group_ != nullptr && !group_->holds(pid)) { // hidden until now by who was in it
+        signal_process(process.get(), SIGTERM);
+        signal_process(process.get(), SIGCONT);
+    }
+    members_.emplace_back(pid, std::move(process));
 }
 
 // Those that are another user's are told apart: what cannot be signalled is not waited for.
@@ -175,6 +180,7 @@ std::chrono::microseconds tree::cpu() const
 
 void tree::terminate()
 {
+    asked_ = true;
     send(SIGTERM, false);
     send(SIGCONT, false);
 }

@@ -33,8 +33,8 @@ public:
 
     // Sends TERM and then CONT, so that stopped ones get it, too; or KILL. To the shell's group
     // and to all that were there at the last look. `leader_lives`: it is not reaped in any case.
-    // Who has left the leaf while others are in it is found when it is empty: he gets no TERM with
-    // them, only the KILL behind the grace.
+    // Who has left the leaf while others are in it is found when it is empty: he gets his TERM
+    // then.
     void terminate();
     void kill();
 
@@ -79,6 +79,7 @@ private:
     std::vector<member> members_; // found by the walk
     std::vector<pid_t> corpses_;  // unreaped children of living ones, known in this look
     std::vector<pid_t> refused_;
+    bool asked_ = false;  // TERM was sent
     bool settled_ = true; // nothing died during the last pass
 };
 

@@ -3,6 +3,7 @@
 // Callable from any strand.
 #pragma once
 
+#include "jobs/former.hpp"
 #include "session/environment.hpp"
 #include "session/registry.hpp"
 #include "session/service.hpp"
@@ -17,6 +18,9 @@ class core final : public service {
 public:
     explicit core(environment& shared);
 
+    // What the state says was running when the daemon ended, so that its processes can be known.
+    // Before recover(), which gives it its end. Errors: the store's.
+    aio::awaitable<base::result<jobs::former_run>> was_running();
     // After a restart: gives what cannot go on its end, and wakes the sessions that have work.
     // Before the first caller. Errors: the store's.
     aio::awaitable<base::result<>> recover();

@@ -5,9 +5,14 @@
 #include "session/event_hub.hpp"
 #include "session/lookup.hpp"
 #include "store/events.hpp"
+#include "store/jobs.hpp"
 #include "store/store.hpp"
+#include "store/tasks.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace agentd::session {
 namespace {
@@ -25,7 +30,33 @@ base::error not_kept(base::error why)
     return {errc::storage_failed, std::move(why.text)};
 }
 
+jobs::former_run read_running(store::connection& db)
+{
+    using proto::api::task_state;
+    jobs::former_run found;
+    const auto note = [&found](std::string_view name, const std::string& id) {
+        found.variables.push_back(fmt::format("{}={}", name, id));
+    };
+    for (const auto& job : store::jobs::live(db)) {
+        note("AGENTD_JOB_ID", job.shown.id.str());
+        note("AGENTD_TASK_ID", job.shown.task_id.str()); // it may have ended before its job
+        if (job.pid != 0)
+            found.shells.push_back({job.pid, job.pid_start, job.boot_id});
+    }
+    store::tasks::filter open; // their calls of bash
+    open.states = {task_state::running, task_state::waiting};
+    open.limit = std::numeric_limits<std::int32_t>::max();
+    for (const auto& task : store::tasks::list(db, open))
+        note("AGENTD_TASK_ID", task.id.str());
+    return found;
+}
+
 } // namespace
+
+aio::awaitable<base::result<jobs::former_run>> core::was_running()
+{
+    co_return co_await shared_.db.read(read_running);
+}
 
 aio::awaitable<base::result<proto::api::job>> core::job(caller who, std::string id)
 {
