@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <ios>
 #include <sstream>
 #include <tuple>
 
@@ -103,6 +104,20 @@ bool seen::operator<(const seen& other) const
     return std::tie(pid, start) < std::tie(other.pid, other.start);
 }
 
+namespace {
+
+// "" of a process that ends while it is read.
+std::string stat_of(const std::string& pid)
+{
+    try {
+        return read_file("/proc/" + pid + "/stat");
+    } catch (const std::ios_base::failure&) {
+        return {};
+    }
+}
+
+} // namespace
+
 census everybody()
 {
     census all;
@@ -110,7 +125,7 @@ census everybody()
         const auto name = entry.path().filename().string();
         if (name.find_first_not_of("0123456789") != name.npos)
             continue;
-        const auto stat = read_file("/proc/" + name + "/stat");
+        const auto stat = stat_of(name);
         const auto name_end = stat.rfind(')');
         if (name_end == stat.npos)
             continue;
@@ -137,14 +152,31 @@ std::string difference(const census& before, const census& after)
     return text;
 }
 
+int watcher_of(int daemon)
+{
+    const auto parent = fmt::format(" {} ", daemon); // "PID (agentd-watch) S PARENT ..."
+    for (const auto& one : everybody())
+        if (const auto at = one.what.find("(agentd-watch) "); at != one.what.npos)
+            if (one.what.find(parent, at) == at + std::string_view{"(agentd-watch) S"}.size())
+                return one.pid;
+    return 0;
+}
+
+census without(census all, int daemon)
+{
+    const int watcher = watcher_of(daemon);
+    std::erase_if(all,
+        [daemon, watcher](const seen& one) { return one.pid == daemon || one.pid == watcher; });
+    return all;
+}
+
 std::string difference_when_reaped(const census& expected, int beside)
 {
     const auto until = std::chrono::steady_clock::now() + patience();
     for (;;) {
-        auto after = everybody();
-        std::erase_if(after, [beside](const seen& one) {
-            return one.pid == beside || one.what.find(") Z ") != one.what.npos;
-        });
+        auto after = beside == 0 ? everybody() : without(everybody(), beside);
+        std::erase_if(
+            after, [](const seen& one) { return one.what.find(") Z ") != one.what.npos; });
         if (difference(expected, after).empty() || std::chrono::steady_clock::now() >= until)
             return difference(expected, after);
     }

@@ -28,8 +28,14 @@ using census = std::set<seen>;
 // Who is new and who is gone; "" when nobody is.
 [[nodiscard]] std::string difference(const census& before, const census& after);
 // The namespace's first process reaps what was reparented to it when it gets round to that: it is
-// dead now, and this waits for its number. `beside`: a process that may be there.
+// dead now, and this waits for its number. `beside`: a process that may be there, a daemon with
+// its watcher.
 [[nodiscard]] std::string difference_when_reaped(const census& expected, int beside = 0);
+
+// The process that a daemon has beside it; 0: there is none.
+[[nodiscard]] int watcher_of(int daemon);
+// Without that daemon and its watcher.
+[[nodiscard]] census without(census all, int daemon);
 
 // --- with control groups and without
 

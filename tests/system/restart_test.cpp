@@ -2,6 +2,7 @@
 // loss told once, and nothing done twice.
 #include "tests/support/harness/paths.hpp"
 #include "tests/system/evidence.hpp"
+#include "tests/system/observer.hpp"
 
 #include <doctest/doctest.h>
 
@@ -215,6 +216,7 @@ TEST_CASE("restart: what a killed daemon's commands left running is dead before 
     const auto task = w.submit("leave them");
     while (processes_with("sleep 4711.25") < 5) // two shells, three sleeps
         w.await_event("tool.started", task);
+    CHECK(::kill(watcher_of(w.daemon().pid()), SIGKILL) == 0); // else nobody is left to find
     CHECK(w.stop_daemon(SIGKILL) == 128 + SIGKILL);
     REQUIRE(processes_with("sleep 4711.25") >= 3); // else this test shows nothing
     w.start_daemon();

@@ -35,7 +35,8 @@ std::vector<std::string> children_of(pid_t parent)
         const auto stat = read_file(folder + "/stat"); // PID (NAME) STATE PPID ...
         const auto name_end = stat.rfind(") ");
         if (name_end != std::string::npos &&
-            stat.substr(name_end + 4).starts_with(std::to_string(parent) + " "))
+            stat.substr(name_end + 4).starts_with(std::to_string(parent) + " ") &&
+            stat.find("(agentd-watch)") == std::string::npos)
             found.push_back(stat);
     });
     return found;

@@ -10,7 +10,8 @@
 
 namespace agentd::testing {
 
-// The children of a process, dead ones that nobody has waited for included: their /proc/PID/stat.
+// The children of a daemon besides its watcher, dead ones that nobody has waited for included:
+// their /proc/PID/stat.
 [[nodiscard]] std::vector<std::string> children_of(pid_t parent);
 // The command lines of those that have this text in their environment.
 [[nodiscard]] std::vector<std::string> processes_with(const std::string& marker);

@@ -140,6 +140,27 @@ TEST_CASE("leaves: who leaves the leaf is still found by the mark")
     CHECK(::rmdir(group.path().c_str()) == 0);
 }
 
+TEST_CASE("leaves: who left the leaf while others stayed is asked to end before he is killed")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const auto test = [&group](rig& with) -> aio::awaitable<> {
+        const auto mark = testing::marker();
+        const auto end =
+            co_await with.run_job("(trap 'touch asked; exit' TERM; echo 0 > " + group.path() +
+                "/cgroup.procs; touch up; while :; do sleep 0.05; done) & while [ ! -e "
+                "up ]; do sleep 0.01; done; sleep " +
+                mark + " & exit 3");
+        CHECK(end.exit_code == 3);
+        CHECK(testing::processes_with(mark) == 0);
+        CHECK(::access((with.folder + "/asked").c_str(), F_OK) == 0);
+    };
+    auto slow = testing::patient();
+    slow.cgroup = group.path();
+    with_rig(test, slow);
+}
+
 TEST_CASE("leaves: who has removed every mark of his is still in the leaf")
 {
     const scratch_group group;
@@ -253,6 +274,11 @@ TEST_CASE("leaves: a leaf that refuses births is no reason to run nothing")
     plan.text = "exit 5";
     plan.workdir_fd = workdir.get();
     plan.cgroup_fd = removed.get();
+    plan.only_in_cgroup = true; // but it is where a bound could not be held
+    const auto refused = jobs::launch(plan);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().text.starts_with("cannot start the command in its control group: "));
+    plan.only_in_cgroup = false;
     const auto child = jobs::launch(plan);
     REQUIRE(child);
     CHECK(child->cgroup_error != 0);
