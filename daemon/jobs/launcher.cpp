@@ -187,6 +187,28 @@ base::error failure_of(child_step step, int number)
     return base::system_error(fmt::format("run {}", shell), number);
 }
 
+struct born_in {
+    birth process;
+    int cgroup_error = 0; // of the leaf that refused it
+};
+
+// In its leaf; where agentd is, if that refuses it and may be done without.
+base::result<born_in> give_birth(child_orders& orders, const launch_plan& plan)
+{
+    born_in made{.process = clone_child(orders, plan.cgroup_fd)};
+    const auto failed = [&made] { return made.process.pid < 0; };
+    if (failed() && plan.cgroup_fd >= 0 && !is_shortage(made.process.error)) {
+        made.cgroup_error = made.process.error;
+        if (plan.only_in_cgroup)
+            return std::unexpected(
+                base::system_error("start the command in its control group", made.cgroup_error));
+        made.process = clone_child(orders, -1);
+    }
+    if (failed())
+        return std::unexpected(base::system_error("start a process", made.process.error));
+    return made;
+}
+
 } // namespace
 
 base::result<launched> launch(const launch_plan& plan)
@@ -223,21 +245,14 @@ base::result<launched> launch(const launch_plan& plan)
         .cpu_seconds = static_cast<std::uint64_t>(plan.cpu_limit.value_or(0s).count()),
         .file_bytes = plan.file_limit,
     };
-    auto born = clone_child(orders, plan.cgroup_fd);
-    const bool leaf_refuses = born.pid < 0 && plan.cgroup_fd >= 0 && !is_shortage(born.error);
-    const int cgroup_error = leaf_refuses ? born.error : 0;
-    if (leaf_refuses && plan.only_in_cgroup)
-        return std::unexpected(
-            base::system_error("start the command in its control group", cgroup_error));
-    if (leaf_refuses) // which is no reason to run nothing
-        born = clone_child(orders, -1);
-    if (born.pid < 0)
-        return std::unexpected(base::system_error("start a process", born.error));
+    auto born = give_birth(orders, plan);
+    if (!born)
+        return std::unexpected(std::move(born.error()));
 
     launched child;
-    child.id = {.pid = born.pid, .mark = plan.mark};
-    child.cgroup_error = cgroup_error;
-    child.pidfd.reset(born.pidfd);
+    child.id = {.pid = born->process.pid, .mark = plan.mark};
+    child.cgroup_error = born->cgroup_error;
+    child.pidfd.reset(born->process.pidfd);
     if (orders.error != 0) { // it has exited or is about to: this does not wait for anything else
         reap(child.id.pid);
         return std::unexpected(failure_of(orders.step, orders.error));
