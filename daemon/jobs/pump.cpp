@@ -89,9 +89,12 @@ pump::got pump::read_once()
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return got::nothing; // an interrupted one is found readable again
-    if (n < 0)
+    const int error = n < 0 ? errno : 0;
+    // A terminal that nobody has open any more ends like that.
+    const bool hung_up = error == EIO && ::isatty(pipe_.native_handle()) == 1;
+    if (error != 0 && !hung_up)
         log::warning("job.output_lost", {}, "{}",
-            base::system_error("go on reading a command's output", errno).text);
+            base::system_error("go on reading a command's output", error).text);
     return got::end;
 }
 

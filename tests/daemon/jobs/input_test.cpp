@@ -277,7 +277,9 @@ TEST_CASE("pty: a megabyte in raw mode arrives whole, and the end does not wait 
 {
     with_feeding([](rig& with) -> aio::awaitable<> {
         fed_job job{with,
-            "stty raw -echo; echo > ready; head -c 1000000 > copy; setsid sleep 300 & exit 7",
+            "stty raw -echo; echo > ready; head -c 1000000 > copy; "
+            "setsid sh -c 'echo > apart; exec sleep 300' & " // else the terminal's hang-up ends it
+            "until [ -e apart ]; do sleep 0.01; done; exit 7",
             jobs::input::terminal};
         const auto ready = [&with] { return !read_text(with.folder + "/ready").empty(); };
         co_await until(ready);
