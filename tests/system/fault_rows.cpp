@@ -24,6 +24,17 @@ faults loop_at(std::string path, std::string one)
     return {.inject = {std::move(one)}, .paths = {std::move(path)}, .whose = traced::loop};
 }
 
+// Commands are launched on a thread beside the loop's.
+faults launcher(std::string one)
+{
+    return {.inject = {std::move(one)}, .paths = {}, .whose = traced::pool};
+}
+
+faults launcher_at(std::string path, std::string one)
+{
+    return {.inject = {std::move(one)}, .paths = {std::move(path)}, .whose = traced::pool};
+}
+
 faults child(std::string one)
 {
     return {.inject = {std::move(one)}, .paths = {}, .whose = traced::children};
@@ -34,29 +45,29 @@ faults child(std::string one)
 std::vector<row> faults_of_launching()
 {
     return {
-        {"no descriptor for /dev/null", loop_at("/dev/null", "openat:error=EMFILE:when=1"),
+        {"no descriptor for /dev/null", launcher_at("/dev/null", "openat:error=EMFILE:when=1"),
             "/dev/null", quick, "cannot open /dev/null: Too many open files"},
-        {"no descriptors for a pipe", loop("pipe2:error=EMFILE:when=1"), "pipe2", quick,
+        {"no descriptors for a pipe", launcher("pipe2:error=EMFILE:when=1"), "pipe2", quick,
             "cannot make a pipe: Too many open files"},
-        {"the user's pipes are used up", loop("pipe2:error=ENFILE:when=1"), "pipe2", quick,
+        {"the user's pipes are used up", launcher("pipe2:error=ENFILE:when=1"), "pipe2", quick,
             "cannot make a pipe: Too many open files in system"},
         {"no descriptor for the folder", loop("fcntl:error=EMFILE:when=1"), "F_DUPFD_CLOEXEC",
             quick, "cannot start the job: Too many open files"},
-        {"a pipe that stays blocking", loop("fcntl:error=EINVAL:when=2"), "F_SETFL", quick,
+        {"a pipe that stays blocking", launcher("fcntl:error=EINVAL:when=1"), "F_SETFL", quick,
             "cannot make a pipe: Invalid argument"},
-        {"no process may be made", loop("clone3:error=EAGAIN:when=1"), "clone3", quick,
+        {"no process may be made", launcher("clone3:error=EAGAIN:when=1"), "clone3", quick,
             "cannot start a process: Resource temporarily unavailable"},
-        {"no process may be made for bash", loop("clone3:error=EAGAIN:when=1"), "clone3", quick,
+        {"no process may be made for bash", launcher("clone3:error=EAGAIN:when=1"), "clone3", quick,
             "cannot start a process: Resource temporarily unavailable", nullptr, with::both,
             by::bash},
-        {"no memory for a process", loop("clone3:error=ENOMEM:when=1"), "clone3", quick,
+        {"no memory for a process", launcher("clone3:error=ENOMEM:when=1"), "clone3", quick,
             "cannot start a process: Cannot allocate memory"},
-        {"a group that takes nobody", loop("clone3:error=EBUSY:when=1"), "CLONE_INTO_CGROUP", quick,
-            nullptr, "cannot start a command in its control group: Device or resource busy",
+        {"a group that takes nobody", launcher("clone3:error=EBUSY:when=1"), "CLONE_INTO_CGROUP",
+            quick, nullptr, "cannot start a command in its control group: Device or resource busy",
             with::groups},
-        {"a kernel without clone3", loop("clone3:error=ENOSYS:when=1+"), "clone3"},
-        {"a sandbox without clone3", loop("clone3:error=EPERM:when=1+"), "clone3"},
-        {"the pidfd is not duplicated", loop("dup3:error=EBADF:when=1"), "dup3", "sleep 300",
+        {"a kernel without clone3", launcher("clone3:error=ENOSYS:when=1+"), "clone3"},
+        {"a sandbox without clone3", launcher("clone3:error=EPERM:when=1+"), "clone3"},
+        {"the pidfd is not duplicated", launcher("dup3:error=EBADF:when=1"), "dup3", "sleep 300",
             "cannot watch the process: Bad file descriptor"},
         {"no watch of the shell", loop("epoll_ctl:error=ENOSPC:when=1"), "EPOLL_CTL_ADD",
             "sleep 300", "cannot watch the process: No space left on device"},
@@ -151,8 +162,9 @@ std::vector<row> faults_of_keeping_output()
     return {
         {"the disk takes no file", std::move(no_file), "openat", quick, nullptr, told, with::both,
             by::job, true},
-        {"the disk takes no byte", spool("write:error=EIO:when=1"), "\"hi\\n\"", quick, nullptr,
-            told, with::both, by::job, true},
+        // Told once per trouble. The sleep: the end of the child is a write of these threads, too.
+        {"the disk takes no byte", spool("write:error=EIO:when=1"), "\"hi\\n\"",
+            "echo hi; sleep 0.3; exit 3", nullptr, nullptr, with::both, by::job, true},
     };
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <sstream>
 
 namespace agentd::testing {
 
@@ -28,6 +29,16 @@ std::string children(pid_t daemon)
     const auto folder = fmt::format("/proc/{}/task", daemon);
     for (const auto& entry : std::filesystem::directory_iterator{folder})
         all += read_file(entry.path().string() + "/children");
+    return all;
+}
+
+std::string more_than(const std::string& before, const std::string& after)
+{
+    std::string all;
+    std::istringstream numbers{after};
+    for (std::string number; numbers >> number;)
+        if ((" " + before).find(" " + number + " ") == std::string::npos)
+            all += number + " ";
     return all;
 }
 

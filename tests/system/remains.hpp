@@ -16,8 +16,9 @@ namespace agentd::testing {
 [[nodiscard]] std::map<std::string, int> descriptors(pid_t daemon);
 [[nodiscard]] std::string difference(
     const std::map<std::string, int>& before, const std::map<std::string, int>& after);
-// Its children, zombies included.
+// Its children, zombies included: a blank behind each.
 [[nodiscard]] std::string children(pid_t daemon);
+[[nodiscard]] std::string more_than(const std::string& before, const std::string& after);
 // Whoever carries this text in its environment, parents or not.
 [[nodiscard]] std::string marked(const std::string& text);
 [[nodiscard]] std::string populated_groups(const std::string& subtree);

@@ -16,7 +16,7 @@ std::string call_of(const std::string& inject)
     return inject.substr(0, inject.find(':'));
 }
 
-// The loop's thread is the first one; those for files have its name, unlike the store's.
+// The loop's thread is the first one; those of pools have its name, unlike the store's.
 std::vector<std::string> threads_of(pid_t daemon, traced whose)
 {
     const auto first = std::to_string(daemon);

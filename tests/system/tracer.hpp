@@ -14,8 +14,8 @@ namespace agentd::testing {
 
 // Whose calls fail. strace counts (`when=`) for each of them by itself.
 enum class traced {
-    loop,    // the thread of the daemon that launches and supervises; no child
-    pool,    // the daemon's threads for files
+    loop,    // the thread of the daemon that supervises; no child
+    pool,    // those beside it that launch and work on files
     children // every thread, and whatever is born
 };
 
