@@ -207,8 +207,13 @@ aio::awaitable<input_stop> job_input::write_all(
         const int error = n < 0 ? errno : EAGAIN;
         if (error == EINTR)
             continue;
-        if (error != EAGAIN)
-            co_return input_stop::unread;
+        if (error != EAGAIN) {
+            // A job that ends closes its stdin a moment before that is seen: the better reason.
+            const auto until = base::mono_now() + limits::input_recheck;
+            while (at_ == at::open && base::mono_now() < until)
+                co_await changed_.wait_until(until);
+            co_return at_ == at::ended ? input_stop::ended : input_stop::unread;
+        }
         if (base::mono_now() >= by)
             co_return input_stop::timed_out;
         co_await wait_for_room(by);
