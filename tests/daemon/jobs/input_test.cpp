@@ -1,11 +1,14 @@
 // The stdin of a job: what is written arrives, in order and whole, or it is said how much did.
+#include "base/clock.hpp"
 #include "tests/daemon/jobs/fed_job.hpp"
 
 #include <doctest/doctest.h>
 
+#include <sched.h>
 #include <sys/stat.h>
 
 #include <csignal>
+#include <fstream>
 #include <list>
 
 using namespace agentd;
@@ -103,6 +106,30 @@ TEST_CASE("input: several writers at once come one after the other, each whole")
             CHECK(result.taken == 200'000);
         co_await job.running.join();
         CHECK((read_text(with.folder + "/copy") == expected));
+    });
+}
+
+TEST_CASE("input: who comes while another one waits for room does not overtake it")
+{
+    with_feeding([](rig& with) -> aio::awaitable<> {
+        CHECK(::mkfifo((with.folder + "/gate").c_str(), 0600) == 0);
+        fed_job job{with, "read x < gate; cat > copy"};
+        input_result first;
+        aio::task writer{with.strand};
+        writer.start("writer", job.write_into(&first, std::string(100'000, 'a'), false));
+        const auto runs = [&job] { return job.one.look().pid != 0; };
+        co_await until(runs);
+        std::ofstream{with.folder + "/gate"} << "go\n";
+        // The pipe is emptied while the loop does not run: the first one cannot have seen it.
+        const auto last = base::mono_now() + 10s;
+        while (read_text(with.folder + "/copy").size() < 65'536 && base::mono_now() < last)
+            ::sched_yield();
+        const auto second = co_await job.write("b", true);
+        CHECK(second.closed);
+        co_await writer.join();
+        co_await job.running.join();
+        CHECK(first.taken == 100'000);
+        CHECK((read_text(with.folder + "/copy") == std::string(100'000, 'a') + "b"));
     });
 }
 
