@@ -158,7 +158,7 @@ void visit_jobs(config& all, key_visitor& by)
     by.integer(s, "per_session", j.per_session, 1, 10'000);
     by.integer(s, "per_daemon", j.per_daemon, 1, 10'000);
     duration(by, s, "timeout_s", j.timeout, 0, longest);
-    duration(by, s, "grace_s", j.grace, 0, 600);
+    duration(by, s, "grace_s", j.grace, 0, 45); // a stop has to fit into limits::stop_deadline
     duration(by, s, "stall_s", j.stall, 0, 86'400);
     by.text(s, "leftovers", j.leftovers, leftovers);
     by.text(s, "cgroup", j.cgroup, cgroup);

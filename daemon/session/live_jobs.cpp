@@ -342,6 +342,12 @@ bool live_jobs::satisfied(const std::vector<base::job_id>& ids, tools::wait_mode
                                          : std::ranges::all_of(ids, gone);
 }
 
+std::vector<base::job_id> live_jobs::live_among(std::vector<base::job_id> ids) const
+{
+    std::erase_if(ids, [this](const base::job_id& id) { return !live_.contains(id); });
+    return ids;
+}
+
 aio::awaitable<tools::wait_end> live_jobs::wait(
     std::vector<base::job_id> ids, tools::wait_mode mode, std::chrono::seconds limit)
 {
@@ -352,7 +358,7 @@ aio::awaitable<tools::wait_end> live_jobs::wait(
     while (!ids.empty() && !satisfied(ids, mode)) {
         if (inbox_.has_message())
             co_return tools::wait_end::user_message;
-        if (inbox_.has_stall(ids))
+        if (inbox_.has_stall(live_among(ids)))
             co_return tools::wait_end::stalled;
         if (base::mono_now() >= deadline)
             co_return tools::wait_end::timed_out;

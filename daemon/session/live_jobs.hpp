@@ -84,6 +84,7 @@ private:
     [[nodiscard]] tools::job_view view_of(const proto::api::job& job) const;
     // Whether that wait is over.
     [[nodiscard]] bool satisfied(const std::vector<base::job_id>& ids, tools::wait_mode mode) const;
+    [[nodiscard]] std::vector<base::job_id> live_among(std::vector<base::job_id> ids) const;
 
     environment& shared_;
     base::session_id session_;

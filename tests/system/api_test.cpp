@@ -249,7 +249,7 @@ TEST_CASE("api: a daemon that stops takes nothing new and still shows and cancel
                  {step({background("trap '' TERM; echo $$ > pid; while :; do sleep 0.1; done")}),
                      step({say("I wait.")})})},
              hello_to_all()),
-            .config = "jobs.grace_s = 600\n"}};
+            .config = "jobs.grace_s = 45\n"}};
     const auto task = w.submit("build it");
     w.await_event("task.waiting", task);
     std::string pid;

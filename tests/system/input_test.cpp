@@ -243,3 +243,26 @@ TEST_CASE("stall: a job that is only silent is never told of, nor one whose stdi
     CHECK(w.ended(task).at("state").as_string() == "succeeded");
     CHECK(count(w, "job.stalled") == 0);
 }
+
+TEST_CASE("stall: one of a job that has ended since ends no wait")
+{
+    js::object first;
+    first["capture"] = {{"id", "Background task ([0-9a-f]{8}) started: read"},
+        {"other", "Background task ([0-9a-f]{8}) started: until"}};
+    first["reply"] = {{"hold", "one"}};
+    const js::value both{"${id}", "${other}"};
+    world w{{.scenario = one_conversation(
+                 {step({start("read x"), background("until [ -e over ]; do sleep 0.02; done")}),
+                     step({use("wait_background", {{"task_ids", both}, {"mode", "all"}})}, first),
+                     step({say("Done.")}, expects({"${other}: [completed]"}))}),
+        .config = watchful}};
+    const auto task = w.submit("go");
+    const auto stalled = w.await_event("job.stalled", task);
+    const std::string id{stalled.at("job_id").as_string()};
+    CHECK(w.call("POST", "/v1/jobs/" + id + "/kill").status == 200);
+    w.release("one");
+    while (count(w, "tool.started") < 3)
+        CHECK(w.call("GET", "/v1/health").status == 200);
+    write_file(w.workspace() + "/over", "");
+    check_succeeds(w, task);
+}

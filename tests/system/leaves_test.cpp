@@ -129,7 +129,7 @@ TEST_CASE("leaves: a daemon that is asked a second time to stop leaves nobody be
         for (const std::string means : {"off", "auto"}) {
             CAPTURE(means);
             world w{{.scenario = scene,
-                .config = fmt::format("[jobs]\ngrace_s = 60\ncgroup = \"{}\"\n", means)}};
+                .config = fmt::format("[jobs]\ngrace_s = 45\ncgroup = \"{}\"\n", means)}};
             if (!check_means(w, means))
                 continue;
             const auto expected = without(everybody(), w.daemon().pid());
