@@ -85,8 +85,9 @@ struct outcome {
     // User and system time: with a leaf of everybody who was ever in it, else of the processes
     // that were waited for.
     std::chrono::milliseconds cpu{0};
-    // With the controller "memory" of the tree together, else the largest of one process.
-    std::int64_t peak_bytes = 0;
+    // With the controller "memory" of the tree together, else the largest of one process; nullopt:
+    // not known, for it is less than agentd's own, with which the kernel begins to count.
+    std::optional<std::int64_t> peak_bytes;
     std::uint64_t output_bytes = 0; // all that was ever written
     // From the first to behind the last byte that the spool lacks (of jobs); usually all of it.
     std::optional<byte_range> gap;

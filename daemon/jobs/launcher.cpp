@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -187,6 +188,16 @@ base::error failure_of(child_step step, int number)
     return base::system_error(fmt::format("run {}", shell), number);
 }
 
+// The counters behind it are summed up in batches, so that two readings may differ a little.
+std::int64_t own_peak()
+{
+    constexpr std::int64_t kib = 1024;
+    constexpr std::int64_t difference = std::int64_t{1} << 20;
+    rusage own{};
+    ::getrusage(RUSAGE_SELF, &own);
+    return own.ru_maxrss * kib + difference;
+}
+
 struct born_in {
     birth process;
     int cgroup_error = 0; // of the leaf that refused it
@@ -252,6 +263,7 @@ base::result<launched> launch(const launch_plan& plan)
     launched child;
     child.id = {.pid = born->process.pid, .mark = plan.mark};
     child.cgroup_error = born->cgroup_error;
+    child.inherited_peak = own_peak();
     child.pidfd.reset(born->process.pidfd);
     if (orders.error != 0) { // it has exited or is about to: this does not wait for anything else
         reap(child.id.pid);

@@ -45,7 +45,10 @@ struct launched {
     base::unique_fd input{};    // writes what it reads from 0, if that was asked for; non-blocking
     base::unique_fd terminal{}; // its own side of the terminal, if that was asked for
     std::string variable{}; // set by children where no mark can be: NAME=VALUE in its environment
-    int cgroup_error = 0;   // errno: it could not be born in its leaf and is where agentd is
+    // Bytes: up to here the largest resident size that the kernel counts for it may be agentd's,
+    // whose memory it had until it executed its shell.
+    std::int64_t inherited_peak = 0;
+    int cgroup_error = 0; // errno: it could not be born in its leaf and is where agentd is
 };
 
 // An error says which step failed and why: "cannot run /bin/sh: Permission denied", "cannot

@@ -66,14 +66,14 @@ base::result<std::unique_ptr<leader>> leader::attach(
     // The handles register at the reactor, which throws when the kernel refuses.
     try {
         auto open = std::make_unique<handles>(strand, from);
-        return std::unique_ptr<leader>{new leader{all, from.id, std::move(open)}};
+        return std::unique_ptr<leader>{new leader{all, from, std::move(open)}};
     } catch (const boost::system::system_error& refused) {
         return std::unexpected(end_unwatched(all, from.id, refused.code()));
     }
 }
 
-leader::leader(children& all, launched_id id, std::unique_ptr<handles> open)
-    : all_(all), id_(id), handles_(std::move(open))
+leader::leader(children& all, const launched& from, std::unique_ptr<handles> open)
+    : all_(all), id_(from.id), inherited_peak_(from.inherited_peak), handles_(std::move(open))
 {}
 
 leader::~leader()

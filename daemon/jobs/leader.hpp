@@ -30,6 +30,8 @@ public:
     ~leader(); // reap()ed or abandon()ed
 
     [[nodiscard]] launched_id id() const { return id_; }
+    // See launched.
+    [[nodiscard]] std::int64_t inherited_peak() const { return inherited_peak_; }
     // Goes on when it has exited, or throws operation_aborted.
     aio::awaitable<> exited();
     // How it ended, while it is still unreaped; nullopt: it runs.
@@ -41,10 +43,11 @@ public:
 
 private:
     struct handles;
-    leader(children& all, launched_id id, std::unique_ptr<handles> open);
+    leader(children& all, const launched& from, std::unique_ptr<handles> open);
 
     children& all_;
     launched_id id_;
+    std::int64_t inherited_peak_;
     std::unique_ptr<handles> handles_;
 };
 

@@ -254,12 +254,15 @@ void supervisor::collect(const job_state& state, const tree& processes, outcome&
         into.how = ended::error;
         into.reason = base::system_error("learn how the command ended", status->error).text;
     }
+    const auto inherited_peak = shell_->inherited_peak();
     status->used.add(shell_->reap());
     const auto bill = group_ ? group_->bill() : group_bill{};
     const auto cpu = bill.cpu.value_or(status->used.cpu);
     charge(cpu);
     into.cpu = duration_cast<milliseconds>(cpu);
-    into.peak_bytes = bill.peak_bytes.value_or(status->used.peak_bytes);
+    into.peak_bytes = bill.peak_bytes;
+    if (!into.peak_bytes && status->used.peak_bytes > inherited_peak)
+        into.peak_bytes = status->used.peak_bytes;
     into.oom = bill.oom;
     short_of_ = bill.short_of;
 }

@@ -73,7 +73,9 @@ void check_event_agrees(world& w, const std::string& task, const js::object& job
 TEST_CASE("bounds: the bill of a job is the same in all places")
 {
     const std::string command =
-        "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; printf 12345; exit 3";
+        "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; "
+        "head -c 300000000 /dev/zero | tail -c 300000000 | head -c 1 >/dev/null; "
+        "printf 12345; exit 3";
     for (const std::string means : {"auto", "off"}) {
         CAPTURE(means);
         world w{{.scenario = scenario({runs_job("one", {{"command", command}})}),
@@ -88,8 +90,9 @@ TEST_CASE("bounds: the bill of a job is the same in all places")
         CHECK(job.at("output_bytes").as_int64() == 5);
         const auto cpu = job.at("cpu_ms").as_int64();
         CHECK(cpu > 0);
-        CHECK(job.at("wall_ms").as_int64() >= cpu - 10); // one process, and what starts it
-        CHECK(job.at("peak_bytes").as_int64() > 100'000);
+        CHECK(4 * job.at("wall_ms").as_int64() >= cpu); // at most four processes at once
+        REQUIRE_MESSAGE(!job.at("peak_bytes").is_null(), js::serialize(job));
+        CHECK(job.at("peak_bytes").as_int64() > 290'000'000);
         check_event_agrees(w, task, job);
         const auto line = fmt::format("completed: exit 3 after {:.1f} s; 5 bytes of output; "
                                       "{:.1f} s of CPU time; {} bytes of memory; command: i=0;",
