@@ -249,7 +249,7 @@ TEST_CASE("endings: a bash call's shell exits, and what it left is stopped befor
             const auto began = clock_type::now();
             CHECK(w.ended(w.submit(one.prompt())).at("state").as_string() == "succeeded");
             check_time(began, one.longest());
-            check_has(told(w, one), one.what.one ? "hi\n\n[1 process left" : "hi\n\n[");
+            check_has(told(w, one), one.what.one ? "hi\n[1 process left" : "hi\n[");
             check_has(told(w, one), "left running by it w");
             check_has(told(w, one), "use background_run for what should go on]\n[exit 3]");
         });
