@@ -18,6 +18,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <span>
 #include <string_view>
 
@@ -141,13 +142,20 @@ std::string raised_oom_score()
     return std::to_string(std::min(score + limits::job_oom_raise, limits::oom_score_highest));
 }
 
-// Under a process that is not dumpable and not root, the child could not do it itself.
+// Under a process that is not dumpable and not root, the child could not do it itself; and it is
+// not ours either for the moment in which the shell is being put in its place.
 void raise_oom_score_of(pid_t pid, std::string_view score)
 {
+    constexpr int most_tries = 20;
+    constexpr timespec moment{.tv_sec = 0, .tv_nsec = 50'000};
     const auto path = fmt::format("/proc/{}/oom_score_adj", pid);
-    const base::unique_fd file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
-    if (file) {
-        [[maybe_unused]] const auto n = ::write(file.get(), score.data(), score.size());
+    for (int i = 0; i < most_tries; ++i) {
+        const base::unique_fd file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+        if (file && ::write(file.get(), score.data(), score.size()) > 0)
+            return;
+        if (errno != EACCES)
+            return;
+        ::nanosleep(&moment, nullptr);
     }
 }
 
