@@ -57,7 +57,7 @@ struct fed_job {
     aio::task running;
 };
 
-inline void with_feeding(const body& test, jobs::options with = quick())
+inline void with_feeding(const rig_test& test, jobs::options with = quick())
 {
     ::signal(SIGPIPE, SIG_IGN); // as the daemon has it
     with_rig(test, std::move(with));

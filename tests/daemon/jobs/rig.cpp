@@ -43,7 +43,7 @@ std::vector<std::string> entries_of(const char* path)
     return names;
 }
 
-aio::awaitable<> run_and_close(const body& test, rig& with)
+aio::awaitable<> run_and_close(const rig_test& test, rig& with)
 {
     co_await test(with);
     co_await with.shared.close();
@@ -57,7 +57,7 @@ void run_threads(asio::io_context& io, int threads, std::chrono::steady_clock::t
     io.run_until(until);
 }
 
-void run_one_rig(const body& test, jobs::options with, int threads, std::chrono::seconds limit)
+void run_one_rig(const rig_test& test, jobs::options with, int threads, std::chrono::seconds limit)
 {
     const temp_folder folder;
     const std::string work = folder.path() + "/work";
@@ -136,7 +136,7 @@ jobs::options patient()
     return with;
 }
 
-void with_rig(const body& test, jobs::options with, int threads, std::chrono::seconds limit)
+void with_rig(const rig_test& test, jobs::options with, int threads, std::chrono::seconds limit)
 {
     REQUIRE(jobs::become_subreaper());
     const auto before = open_descriptors();
@@ -147,7 +147,7 @@ void with_rig(const body& test, jobs::options with, int threads, std::chrono::se
 
 namespace {
 
-aio::awaitable<> run_with_leaves(const body& test, rig& with, std::string* path)
+aio::awaitable<> run_with_leaves(const rig_test& test, rig& with, std::string* path)
 {
     const auto& means = with.shared.leaves.means();
     *path = means.path;
@@ -159,7 +159,7 @@ aio::awaitable<> run_with_leaves(const body& test, rig& with, std::string* path)
 
 } // namespace
 
-void with_both_means(const body& test, jobs::options with, int threads)
+void with_both_means(const rig_test& test, jobs::options with, int threads)
 {
     with.cgroup = "off";
     with_rig(test, with, threads);

@@ -52,15 +52,15 @@ struct rig {
 // With a grace that a loaded machine does not exceed, for what handles TERM.
 [[nodiscard]] jobs::options patient();
 
-using body = std::function<aio::awaitable<>(rig&)>;
+using rig_test = std::function<aio::awaitable<>(rig&)>;
 // Runs `test` with an environment; fails it when it does not end within `limit`, or leaves a
 // descriptor open or a child of this process unreaped.
-void with_rig(const body& test, jobs::options with = quick(), int threads = 1,
+void with_rig(const rig_test& test, jobs::options with = quick(), int threads = 1,
     std::chrono::seconds limit = std::chrono::seconds{60});
 
 // The same twice: without control groups, and with a leaf for each command. The second half may
 // be skipped, with its reason, only where nobody could have leaves.
-void with_both_means(const body& test, jobs::options with = quick(), int threads = 1);
+void with_both_means(const rig_test& test, jobs::options with = quick(), int threads = 1);
 
 // A number for `sleep` that no other process has in its command line.
 [[nodiscard]] std::string marker();

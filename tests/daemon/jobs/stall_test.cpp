@@ -28,7 +28,7 @@ jobs::options watchful()
 }
 
 // Runs `test` with each of the means of supervision.
-void with_watching(const testing::body& test)
+void with_watching(const testing::rig_test& test)
 {
     ::signal(SIGPIPE, SIG_IGN);
     testing::with_both_means(test, watchful());
