@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -18,7 +19,6 @@
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
-#include <ctime>
 #include <span>
 #include <string_view>
 
@@ -146,8 +146,7 @@ std::string raised_oom_score()
 // not ours either for the moment in which the shell is being put in its place.
 void raise_oom_score_of(pid_t pid, std::string_view score)
 {
-    constexpr int most_tries = 20;
-    constexpr timespec moment{.tv_sec = 0, .tv_nsec = 50'000};
+    constexpr int most_tries = 300; // less than a millisecond, as with environments
     const auto path = fmt::format("/proc/{}/oom_score_adj", pid);
     for (int i = 0; i < most_tries; ++i) {
         const base::unique_fd file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
@@ -155,7 +154,7 @@ void raise_oom_score_of(pid_t pid, std::string_view score)
             return;
         if (errno != EACCES)
             return;
-        ::nanosleep(&moment, nullptr);
+        ::sched_yield();
     }
 }
 
