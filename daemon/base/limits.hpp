@@ -48,6 +48,7 @@ inline constexpr auto wait_longest = 600s;   // one GET .../wait; clients ask ag
 // --- Sessions and turns (DESIGN §3-5)
 inline constexpr std::size_t running_tasks = 1000;
 inline constexpr std::size_t queued_tasks = 10'000;
+inline constexpr std::size_t sessions = 100'000; // rows of the database; some KiB each and more
 inline constexpr std::size_t pending_messages = 100;
 inline constexpr std::size_t max_turns = 200;
 inline constexpr std::size_t continuations = 3;       // "Please continue." in a row
@@ -66,6 +67,15 @@ inline constexpr std::size_t command_chars = 80;
 inline constexpr std::size_t quoted_input_bytes = 500;   // of a broken tool input, in its answer
 inline constexpr std::size_t jobs_listed_to_model = 200; // one line each in check_background
 inline constexpr std::size_t session_signals = 4096; // far above all jobs and messages of a session
+// Crash loops (session/recovery.md): ends of the daemon under one task, and the trial of those
+// that have met one less.
+inline constexpr std::int64_t crash_loop_ends = 3;
+inline constexpr std::int64_t crash_loop_ends_in_company = 2 * crash_loop_ends;
+inline constexpr std::chrono::milliseconds suspect_pause = 1s; // the others live so long first
+inline constexpr std::size_t suspects_apart = 30; // tried one by one; the rest with the last
+inline constexpr std::chrono::milliseconds suspect_trial = 600s; // a slow reply, a long command
+inline constexpr std::chrono::milliseconds suspect_look = 20ms;  // between looks; doubled up to
+inline constexpr std::chrono::milliseconds suspect_look_longest = 500ms;
 
 // --- Tools and jobs (DESIGN §4)
 inline constexpr std::size_t tool_output_chars = 50'000;

@@ -1,5 +1,6 @@
 #include "session/core.hpp"
 
+#include "base/log.hpp"
 #include "jobs/environment.hpp"
 #include "session/answer.hpp"
 #include "session/commit.hpp"
@@ -59,8 +60,22 @@ std::optional<double> cost_of(
         per;
 }
 
-core::core(environment& shared) : shared_(shared), registry_(shared), suspects_(shared, registry_)
+core::core(environment& shared)
+    : shared_(shared), registry_(shared), suspects_(shared.io, means_of_trial(), {})
 {}
+
+suspects::means core::means_of_trial()
+{
+    auto is_cleared = [this](base::task_id id) -> aio::awaitable<bool> {
+        auto look = [id](store::connection& db) {
+            const auto task = store::tasks::find(db, id);
+            return !task || task->shown.ended_at.has_value() || task->unclean_ends == 0;
+        };
+        co_return co_await commit_read(shared_, std::move(look));
+    };
+    return {[this](const base::session_id& id) { registry_.hold_back(id); },
+        [this](const base::session_id& id) { registry_.release(id); }, std::move(is_cleared)};
+}
 
 aio::awaitable<base::result<>> core::recover()
 {
@@ -86,6 +101,11 @@ aio::awaitable<> core::shut_down()
 {
     co_await suspects_.stop();
     co_await registry_.shut_down();
+    auto lay_down = [](store::connection& db) { steps::lay_down(db); };
+    const auto done = co_await shared_.db.write(
+        store::step::wait_for_jobs, store::durability::process_death, std::move(lay_down));
+    if (!done)
+        log::warning("store.failed", {}, "cannot note the orderly stop: {}", done.error().text);
 }
 
 // What a lost job has left of its output.

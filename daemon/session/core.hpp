@@ -60,6 +60,7 @@ public:
 
 private:
     aio::awaitable<> take_stock(store::jobs::row& job);
+    [[nodiscard]] suspects::means means_of_trial();
 
     environment& shared_;
     registry registry_;

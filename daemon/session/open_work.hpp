@@ -165,6 +165,7 @@ private:
     std::vector<call_in_work> calls_;
     std::optional<tools::call_plan> plan_;
     std::vector<std::size_t> startable_; // stored as started, not yet running
+    bool got_on_ = false;                // all calls of the last reply have ended here
     std::string stop_text_;              // what a call that is being cancelled answers
 
     // Last: their coroutines use all the others.

@@ -95,6 +95,7 @@ aio::awaitable<std::optional<event>> open_work::start_calls()
     if (!plan_->done())
         co_return std::nullopt;
     collect_results();
+    got_on_ = true;
     co_return happened::tools_done{};
 }
 
@@ -140,7 +141,6 @@ aio::awaitable<> open_work::finish_call(
     auto finish = [task = task_, row, wall](
                       store::connection& db) { steps::finish_call(db, task, row, wall); };
     co_await commit(shared_, store::step::finish_call, std::move(finish));
-    task_.unclean_ends = 0;
     row.state = calls::state::finished;
 }
 

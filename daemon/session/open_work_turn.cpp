@@ -133,9 +133,12 @@ aio::awaitable<std::optional<event>> open_work::send(todo::ask how)
     start.epoch = history_.epoch().number;
     start.pending = history_.pending();
     start.pending_seq = history_.pending_seq();
+    start.got_on = got_on_;
     auto begin = [task = task_, start](
                      store::connection& db) { return steps::begin_turn(db, task, start); };
     const auto seq = co_await commit(shared_, store::step::begin_turn, std::move(begin));
+    if (std::exchange(got_on_, false))
+        task_.unclean_ends = 0;
     if (!start.pending.empty())
         history_.stored_as(seq);
     auto request = history_.request(settings_->max_tokens);
@@ -225,7 +228,8 @@ aio::awaitable<> open_work::store_reply(model::reply reply, const std::vector<ac
     auto store = [task = task_, end](
                      store::connection& db) { return steps::complete_reply(db, task, end); };
     const auto seq = co_await commit(shared_, store::step::complete_reply, std::move(store));
-    task_.unclean_ends = 0;
+    if (calls_.empty())
+        task_.unclean_ends = 0;
     for (auto& call : calls_)
         call.row.message_seq = seq;
     if (refused)

@@ -64,6 +64,7 @@ struct turn_start {
     std::string pending;              // the user message's content; empty: a continuation
     std::int64_t pending_seq = 0;     // 0: it is stored now
     std::vector<std::int64_t> attach; // notifications that it carries from now on
+    bool got_on = false;              // all calls of the reply before it were run to their ends
 };
 // The seq of the user message.
 [[nodiscard]] std::int64_t begin_turn(
@@ -172,8 +173,8 @@ void start_job(connection& db, const store::jobs::row& job, std::int64_t pid);
 // on, until it waits, ends or is laid down in order, may be its fault.
 void take_up(connection& db, const base::session_id& id);
 
-// So many unclean ends of the daemon, with no step committed in between, are a crash loop.
-inline constexpr std::int64_t crash_loop_ends = 3;
+// The daemon is stopping in order: ends that come after it are not in a row with those before.
+void lay_down(connection& db);
 
 // One more end of the daemon under it makes a crash loop.
 struct suspect {
@@ -188,7 +189,7 @@ struct recovered {
 // in before recover() gets them.
 [[nodiscard]] std::vector<store::jobs::row> lost_jobs(connection& db);
 // What cannot go on is given its end: jobs are lost, their notifications queued; a task under
-// which the daemon ended crash_loop_ends times has failed.
+// which the daemon ended limits::crash_loop_ends times has failed.
 [[nodiscard]] recovered recover(connection& db, std::vector<store::jobs::row> lost);
 
 } // namespace agentd::session::steps

@@ -1,5 +1,6 @@
 // What a start makes of the state that the last daemon has left: recovery.md has the table.
 // On the store's writing thread.
+#include "base/limits.hpp"
 #include "proto/messages/encode.hpp"
 #include "session/steps.hpp"
 
@@ -45,27 +46,35 @@ void fail_as_crash_loop(connection& db, const store::tasks::row& task, std::int6
     static_cast<void>(finish_task(db, task, end));
 }
 
-// Counts the last daemon's end for what it worked on.
+// Counts the last daemon's end for what it worked on. Of several that have met enough of them at
+// once one may be to blame: they are tried again, one by one, before they have all failed.
 void count_ends(connection& db)
 {
+    std::vector<store::tasks::row> blamed;
     for (const auto& id : store::tasks::at_work(db)) {
-        const auto task = store::tasks::find(db, id);
+        auto task = store::tasks::find(db, id);
         if (!task)
             continue;
-        const auto ends = task->unclean_ends + 1;
-        store::tasks::set_unclean_ends(db, id, ends);
-        if (ends >= crash_loop_ends)
-            fail_as_crash_loop(db, *task, ends);
+        task->unclean_ends += 1;
+        store::tasks::set_unclean_ends(db, id, task->unclean_ends);
+        if (task->unclean_ends >= limits::crash_loop_ends)
+            blamed.push_back(std::move(*task));
     }
+    for (const auto& task : blamed)
+        if (blamed.size() == 1 || task.unclean_ends >= limits::crash_loop_ends_in_company)
+            fail_as_crash_loop(db, task, task.unclean_ends);
     store::tasks::set_none_at_work(db);
 }
 
-// Also those that were held back until their daemon ended.
+// Also those that were held back until their daemon ended. First who has met the most.
 std::vector<suspect> held_back(connection& db)
 {
     std::vector<suspect> all;
-    for (auto& [task, session] : store::tasks::that_met(db, crash_loop_ends - 1))
-        all.push_back({std::move(task), std::move(session)});
+    std::set<base::task_id> known;
+    for (const auto ends : {limits::crash_loop_ends, limits::crash_loop_ends - 1})
+        for (auto& [task, session] : store::tasks::that_met(db, ends))
+            if (known.insert(task).second)
+                all.push_back({std::move(task), std::move(session)});
     return all;
 }
 
@@ -78,6 +87,11 @@ void take_up(connection& db, const base::session_id& id)
         task = store::tasks::next_queued(db, id);
     if (task)
         store::tasks::set_at_work(db, task->shown.id, true);
+}
+
+void lay_down(connection& db)
+{
+    store::tasks::clear_unclean_ends(db);
 }
 
 std::vector<store::jobs::row> lost_jobs(connection& db)

@@ -27,7 +27,9 @@ void write_texts(connection& db, const proto::api::task& task, const turn_end& w
     }
 }
 
-// The task's work has got on: ends of the daemon before it were not its fault.
+// The task has got on by a whole turn of this daemon's own: ends of the daemon before it were
+// not its fault. A reply that asks for tools is half of one: the other half may be what ends the
+// daemon, again and again; and what a start repairs (open_work::prepare) is none of it.
 void clear_suspicion(connection& db, const store::tasks::row& task)
 {
     if (task.unclean_ends != 0)
@@ -61,6 +63,8 @@ std::int64_t begin_turn(connection& db, const store::tasks::row& task, const tur
     }
     for (const auto id : what.attach)
         store::notifications::attach(db, id, seq);
+    if (what.got_on)
+        clear_suspicion(db, task);
     db.append_event(events::turn_started(shown, what.turn));
     return seq;
 }
@@ -73,7 +77,8 @@ std::int64_t complete_reply(connection& db, const store::tasks::row& task, const
     const proto::api::usage usage{used.input, used.output, used.cache_read, used.cache_write};
     const bool refused = what.reply.stop == model::stop_reason::refusal;
     std::int64_t seq = 0;
-    clear_suspicion(db, task);
+    if (what.calls.empty())
+        clear_suspicion(db, task);
     if (what.pending_seq != 0 && !refused) {
         store::messages::mark_answered(db, id, what.pending_seq);
         deliver(db, shown, what.pending_seq);
@@ -121,7 +126,6 @@ void begin_call(connection& db, const store::tasks::row& task, const store::call
 void finish_call(connection& db, const store::tasks::row& task, const store::calls::row& call,
     std::chrono::milliseconds wall)
 {
-    clear_suspicion(db, task);
     store::calls::finish(
         db, task.shown.session_id, call.message_seq, call.position, call.text, call.is_error);
     db.append_event(events::tool_finished(task.shown, call, wall));

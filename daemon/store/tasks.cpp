@@ -175,6 +175,12 @@ void set_unclean_ends(connection& db, const base::task_id& id, std::int64_t ends
     db.prepare("UPDATE tasks SET unclean_ends = ? WHERE id = ?").bind(ends).bind(id.str()).run();
 }
 
+void clear_unclean_ends(connection& db)
+{
+    db.prepare("UPDATE tasks SET unclean_ends = 0 WHERE state IN (0, 1, 2) AND unclean_ends <> 0")
+        .run();
+}
+
 void set_at_work(connection& db, const base::task_id& id, bool now)
 {
     db.prepare("UPDATE tasks SET at_work = ? WHERE id = ?")

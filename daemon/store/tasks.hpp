@@ -56,6 +56,8 @@ void add_usage(
     connection& db, const base::task_id& id, const proto::api::usage& used, double cost_usd);
 void set_elapsed(connection& db, const base::task_id& id, std::int64_t elapsed_ms);
 void set_unclean_ends(connection& db, const base::task_id& id, std::int64_t ends);
+// Of all tasks that have not ended.
+void clear_unclean_ends(connection& db);
 
 // Whether it is being worked on. What a daemon leaves standing here when it ends tells its
 // successor, in the same run of the machine, under which tasks that was.
