@@ -1,5 +1,6 @@
 #include "app/daemon.hpp"
 
+#include "app/exit_status.hpp"
 #include "app/notify.hpp"
 #include "app/settings.hpp"
 #include "base/log.hpp"
@@ -91,7 +92,7 @@ aio::awaitable<> daemon::live()
         co_await stop_asked_.wait();
     else {
         log::error("daemon.failed", {}, "cannot start: {}", begun.error().text);
-        exit_status_ = 1;
+        exit_status_ = exit_status_of(begun.error());
         stop_asked_.raise();
     }
     co_await end();

@@ -102,7 +102,7 @@ aio::awaitable<> daemon::tell_recovered()
     if (!lost)
         co_return;
     log::warning("daemon.recovered", {},
-        "the machine went down: event numbers {} to {} may have been seen and are not used",
+        "what was stored last is lost: event numbers {} to {} may have been seen and are not used",
         lost->first, lost->last);
     auto body = jump_body(*lost);
     co_await record("daemon.recovered", std::move(body));

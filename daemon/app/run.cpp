@@ -1,6 +1,7 @@
 #include "app/run.hpp"
 
 #include "app/daemon.hpp"
+#include "app/exit_status.hpp"
 #include "app/folders.hpp"
 #include "app/logging.hpp"
 #include "app/notify.hpp"
@@ -25,13 +26,10 @@
 namespace agentd::app {
 namespace {
 
-constexpr int exit_failure = 1; // it should start and could not
-constexpr int exit_usage = 2;   // options or configuration have to be changed
-
 int complain(const base::error& why)
 {
     fmt::print(stderr, "agentd: {}\n", why.text);
-    return why.is(errc::bad_config) ? exit_usage : exit_failure;
+    return exit_status_of(why);
 }
 
 // Whether it works, in one line.

@@ -47,12 +47,17 @@ void save(sqlite_connection& db, step name, const stored& what)
 
 } // namespace
 
-event_log::event_log(sqlite_connection& db, std::string boot_id) : boot_id_(std::move(boot_id))
+event_log::event_log(sqlite_connection& db, std::string boot_id, seq_mark given, bool wal_gone)
+    : boot_id_(std::move(boot_id)), given_(std::move(given))
 {
     const stored state = load(db);
     const auto newest = events::newest(db);
-    const bool lost_power = !state.boot_id.empty() && state.boot_id != boot_id_;
-    next_ = std::max({newest + 1, state.floor, lost_power ? state.reserved + 1 : 0});
+    const bool was_open = !state.boot_id.empty();
+    const bool lost_power = was_open && state.boot_id != boot_id_;
+    const bool unknown = was_open && wal_gone && given_.found() == 0;
+    has_lost_ = unknown || (given_.found() > newest && !lost_power);
+    next_ = std::max({newest + 1, state.floor, given_.found() + 1,
+        lost_power || unknown ? state.reserved + 1 : 0});
     // Told until an event follows it: whoever was to tell of it may have died before.
     if (next_ > newest + 1)
         jump_ = seq_jump{newest + 1, next_ - 1};
@@ -75,19 +80,21 @@ void event_log::rewind(std::size_t mark)
     fresh_.resize(mark);
 }
 
-void event_log::make_room(sqlite_connection& db)
+bool event_log::make_room(sqlite_connection& db)
 {
     if (next_ + events_per_commit <= reserved_)
-        return;
+        return false;
     const auto more = next_ + reserve_step;
     save(db, step::reserve_seq, {boot_id_, next_, more});
     reserved_ = more;
+    return true;
 }
 
 committed_events event_log::take()
 {
     if (fresh_.empty())
         return nullptr;
+    given_.set(next_ - 1);
     return std::make_shared<const std::vector<proto::api::event>>(std::exchange(fresh_, {}));
 }
 

@@ -1,5 +1,6 @@
 #include "store/schema.hpp"
 
+#include "base/at_exit.hpp"
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
 #include "store/fail_point.hpp"
@@ -11,6 +12,7 @@
 #include <sqlite3.h>
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -31,12 +33,9 @@ bool sync_folder_of(const std::string& file)
     return fd && ::fsync(fd.get()) == 0;
 }
 
-// A whole, consistent copy under another name; complete or not there. VACUUM INTO accepts an
-// empty file, which is made here so that its mode is ours.
-base::result<> back_up(sqlite_connection& db, const std::string& file, std::int64_t version)
+// VACUUM INTO accepts an empty file, which is made here so that its mode is ours.
+base::result<> copy_to(sqlite_connection& db, const std::string& fresh, const std::string& target)
 {
-    const auto target = fmt::format("{}.v{}.backup", file, version);
-    const auto fresh = target + ".new";
     const base::unique_fd made{::open(fresh.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600)};
     if (!made)
         return std::unexpected(
@@ -46,8 +45,36 @@ base::result<> back_up(sqlite_connection& db, const std::string& file, std::int6
         !sync_folder_of(target))
         return std::unexpected(
             base::error{errc::io, base::system_error("back up the state", errno).text});
-    log::info("store.backup", {}, "state of version {} copied to {}", version, target);
     return {};
+}
+
+// Said before anything is begun: SQLite calls it a failing disk.
+base::result<> check_room(sqlite_connection& db, const std::string& file)
+{
+    const auto bytes = db.number("PRAGMA page_count") * db.number("PRAGMA page_size");
+    std::error_code unknown;
+    const auto room = std::filesystem::space(std::filesystem::path{file}.parent_path(), unknown);
+    if (unknown || room.available >= static_cast<std::uintmax_t>(bytes))
+        return {};
+    return std::unexpected(base::error{errc::no_space,
+        fmt::format("cannot back up the state before it is changed: the disk is full ({} bytes "
+                    "are free, {} needed)",
+            room.available, bytes)});
+}
+
+// A whole, consistent copy under another name; complete or not there.
+base::result<> back_up(sqlite_connection& db, const std::string& file, std::int64_t version)
+{
+    const auto target = fmt::format("{}.v{}.backup", file, version);
+    const auto fresh = target + ".new";
+    if (auto room = check_room(db, file); !room)
+        return room;
+    // A disk without room for it gets back what was begun. (Renamed, it is not there any more.)
+    const base::at_exit tidy{[&fresh] { ::unlink(fresh.c_str()); }};
+    auto copied = copy_to(db, fresh, target);
+    if (copied)
+        log::info("store.backup", {}, "state of version {} copied to {}", version, target);
+    return copied;
 }
 
 base::result<> check_origin(sqlite_connection& db, std::int64_t version, std::size_t newest)

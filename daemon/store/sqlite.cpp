@@ -84,8 +84,9 @@ void sqlite_connection::set_up(role purpose)
     sqlite3_db_config(db_, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
     sqlite3_db_config(db_, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
     // Pages hold pointers back so that deleted history can be given back in small steps; has
-    // to be said before the first table.
-    if (purpose == role::writes)
+    // to be said before the first table. (Said again, it would write.)
+    constexpr std::int64_t incremental = 2;
+    if (purpose == role::writes && number("PRAGMA auto_vacuum") != incremental)
         execute("PRAGMA auto_vacuum = INCREMENTAL");
     {
         auto mode = prepare("PRAGMA journal_mode = WAL");

@@ -1,5 +1,6 @@
 #include "store/store.hpp"
 
+#include "base/log.hpp"
 #include "base/unique_fd.hpp"
 #include "store/reader.hpp"
 #include "store/schema.hpp"
@@ -77,9 +78,8 @@ std::string kernel_boot_id()
 
 class sqlite_store final : public store {
 public:
-    sqlite_store(
-        std::unique_ptr<sqlite_connection> db, const std::string& file, const std::string& boot_id)
-        : writer_(std::move(db), file, boot_id), reader_(file)
+    sqlite_store(std::unique_ptr<sqlite_connection> db, event_log log, const std::string& file)
+        : writer_(std::move(db), std::move(log), file), reader_(file)
     {}
 
     void on_events(std::function<void(committed_events)> sink) override
@@ -101,6 +101,38 @@ private:
     reader reader_; // ends first
 };
 
+// The write-ahead log may have vanished while it was being copied: half of it in the database
+// is worse than none.
+base::result<> look_at_all(sqlite_connection& db)
+{
+    log::error("store.history_lost", {},
+        "the database is older than what was told of it: its write-ahead log is lost, or an older "
+        "copy was put in its place; what was stored since then is gone");
+    auto answer = db.prepare("PRAGMA quick_check(1)");
+    const std::string found = answer.next() ? answer.text(0) : "it cannot be checked";
+    if (found == "ok")
+        return {};
+    return std::unexpected(base::error{errc::corrupt, found});
+}
+
+// What keeps the database from being opened, for the person who has to mend it.
+base::error explained(const std::string& file, const base::error& why)
+{
+    constexpr std::uintmax_t companions = 128U << 10; // SQLite's files beside it, just begun
+    std::error_code unknown;
+    const auto room = std::filesystem::space(std::filesystem::path{file}.parent_path(), unknown);
+    if (why.is(errc::io) && !unknown && room.available < companions)
+        return {errc::no_space,
+            fmt::format(
+                "cannot open {}: the disk is full ({} bytes are free)", file, room.available)};
+    if (!why.is(errc::corrupt))
+        return why;
+    return {errc::corrupt,
+        fmt::format("the database {} is damaged ({}): put a copy in its place or move it away, "
+                    "see STATE in agentd(8)",
+            file, why.text)};
+}
+
 } // namespace
 
 base::result<std::unique_ptr<store>> store::open(const std::string& folder, options how)
@@ -110,14 +142,20 @@ base::result<std::unique_ptr<store>> store::open(const std::string& folder, opti
         return std::unexpected(std::move(made.error()));
     if (auto made = make_file(file, folder); !made)
         return std::unexpected(std::move(made.error()));
+    std::error_code unknown;
+    const bool wal_gone = !std::filesystem::exists(file + "-wal", unknown);
     try {
         auto db = std::make_unique<sqlite_connection>(file, sqlite_connection::role::writes);
         if (auto current = schema::migrate(*db, file, schema::steps()); !current)
-            return std::unexpected(std::move(current.error()));
-        const auto boot_id = how.boot_id.empty() ? kernel_boot_id() : how.boot_id;
-        return std::make_unique<sqlite_store>(std::move(db), file, boot_id);
+            return std::unexpected(explained(file, current.error()));
+        auto boot_id = how.boot_id.empty() ? kernel_boot_id() : how.boot_id;
+        event_log log{*db, std::move(boot_id), seq_mark{file + "-seq"}, wal_gone};
+        if (log.has_lost())
+            if (auto whole = look_at_all(*db); !whole)
+                return std::unexpected(explained(file, whole.error()));
+        return std::make_unique<sqlite_store>(std::move(db), std::move(log), file);
     } catch (const sqlite_error& e) {
-        return std::unexpected(to_error(e));
+        return std::unexpected(explained(file, to_error(e)));
     }
 }
 

@@ -17,9 +17,8 @@ constexpr int too_long_log = 16'000; // 64 MiB
 
 } // namespace
 
-writer::writer(
-    std::unique_ptr<sqlite_connection> db, const std::string& file, const std::string& boot_id)
-    : db_(std::move(db)), log_(*db_, boot_id), jump_(log_.jump()), checkpointer_(file)
+writer::writer(std::unique_ptr<sqlite_connection> db, event_log log, const std::string& file)
+    : db_(std::move(db)), log_(std::move(log)), jump_(log_.jump()), checkpointer_(file)
 {
     db_->set_event_log(&log_);
     db_->on_wal([this](int pages) { watch_log(pages); });
@@ -72,10 +71,17 @@ void writer::main()
 void writer::prepare_first()
 {
     try {
-        log_.make_room(*db_); // so that the first caller does not wait for it
+        make_room(); // so that the first caller does not wait for it
     } catch (const sqlite_error& e) {
         note_outcome(to_error(e), "open");
     }
+}
+
+// Numbers that are reserved stand in the database itself soon: the log may vanish.
+void writer::make_room()
+{
+    if (log_.make_room(*db_))
+        checkpointer_.ask();
 }
 
 void writer::run_batch(batch& works)
@@ -101,7 +107,7 @@ std::optional<base::error> writer::transact(batch& works)
     try {
         if (std::exchange(log_too_long_, false))
             db_->checkpoint();
-        log_.make_room(*db_);
+        make_room();
         db_->set_synced(synced);
         db_->prepare("BEGIN IMMEDIATE").run();
         for (auto& item : works)

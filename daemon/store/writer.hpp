@@ -22,8 +22,7 @@ namespace agentd::store {
 class writer {
 public:
     // Starts the thread. Throws sqlite_error.
-    writer(
-        std::unique_ptr<sqlite_connection> db, const std::string& file, const std::string& boot_id);
+    writer(std::unique_ptr<sqlite_connection> db, event_log log, const std::string& file);
     // Finishes what was handed in; then marks the store closed.
     ~writer();
     writer(const writer&) = delete;
@@ -47,6 +46,7 @@ private:
 
     void main();
     void prepare_first();
+    void make_room();
     void run_batch(batch& works);
     // Everything up to and with COMMIT; the error that undid all of it.
     [[nodiscard]] std::optional<base::error> transact(batch& works);

@@ -2,6 +2,7 @@
 // after a crash; and on disks that are full, read-only or broken: real ones, mounted over the
 // spool, where this test may mount.
 #include "tests/support/harness/world.hpp"
+#include "tests/system/mounted.hpp"
 #include "tests/system/scenario.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -17,7 +18,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 
 using namespace agentd::testing;
@@ -47,36 +47,6 @@ struct unstarted {
     }
 
     world w;
-};
-
-// A file system over a folder, as long as this lives.
-class mounted {
-public:
-    mounted(std::string folder, const char* type, const char* options)
-        : folder_(std::move(folder)),
-          refused_(::mount("agentd-test", folder_.c_str(), type, 0, options) == 0 ? 0 : errno)
-    {
-        if (refused_ != 0)
-            std::printf("SKIP: cannot mount a %s: %s\n", type, std::strerror(refused_));
-    }
-    ~mounted()
-    {
-        if (refused_ == 0)
-            ::umount2(folder_.c_str(), MNT_DETACH);
-    }
-    mounted(const mounted&) = delete;
-    mounted& operator=(const mounted&) = delete;
-
-    [[nodiscard]] bool is_there() const { return refused_ == 0; }
-    void make_read_only(bool yes) const
-    {
-        const unsigned long flags = MS_REMOUNT | (yes ? MS_RDONLY : 0UL);
-        REQUIRE(::mount("agentd-test", folder_.c_str(), "tmpfs", flags, nullptr) == 0);
-    }
-
-private:
-    std::string folder_;
-    int refused_;
 };
 
 std::string job_of(world& w, const std::string& task)

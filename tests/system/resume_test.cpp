@@ -10,16 +10,6 @@ using namespace agentd::testing;
 
 namespace {
 
-// Makes of the state what the first version of the schema would have kept of it
-// (tests/daemon/store/open_test.cpp: nothing else differs).
-void to_first_version(world& w)
-{
-    change_state(w,
-        "ALTER TABLE epochs DROP COLUMN first_seq; ALTER TABLE sessions DROP COLUMN context_tokens;"
-        "ALTER TABLE tasks DROP COLUMN at_work;"
-        "PRAGMA user_version = 1");
-}
-
 // As if the daemon had ended before the request that is under way was composed.
 void kill_before_request(world& w)
 {

@@ -21,4 +21,14 @@ inline void change_state(world& w, const char* sql)
     sqlite3_close(db);
 }
 
+// Makes of the state what the first version of the schema would have kept of it
+// (tests/daemon/store/open_test.cpp: nothing else differs).
+inline void to_first_version(world& w)
+{
+    change_state(w,
+        "ALTER TABLE epochs DROP COLUMN first_seq; ALTER TABLE sessions DROP COLUMN context_tokens;"
+        "ALTER TABLE tasks DROP COLUMN at_work;"
+        "PRAGMA user_version = 1");
+}
+
 } // namespace agentd::testing

@@ -21,7 +21,8 @@ public:
             file, store::sqlite_connection::role::writes);
         db_->execute("PRAGMA synchronous = OFF");
         REQUIRE(store::schema::migrate(*db_, file, store::schema::steps()).has_value());
-        log_ = std::make_unique<store::event_log>(*db_, "boot");
+        log_ = std::make_unique<store::event_log>(
+            *db_, "boot", store::seq_mark{folder_.path() + "/seq"}, false);
         log_->make_room(*db_);
         db_->set_event_log(log_.get());
     }
