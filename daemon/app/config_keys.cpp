@@ -31,14 +31,14 @@ std::string filled(const std::string& text)
     return text.empty() ? "must not be empty" : "";
 }
 
-std::string absolute(const std::string& path)
+std::string absolute_path(const std::string& path)
 {
     return path.starts_with('/') ? "" : "must be an absolute path";
 }
 
 std::string absolute_or_none(const std::string& path)
 {
-    return path.empty() ? "" : absolute(path);
+    return path.empty() ? "" : absolute_path(path);
 }
 
 std::string one_of(const std::string& text, std::initializer_list<std::string_view> choices)
@@ -190,7 +190,7 @@ void visit_keys(config& all, key_visitor& by)
     by.integer("limits", "session_tokens", all.limits.session_tokens, 0, million * million);
     visit_jobs(all, by);
     by.texts("policy", "deny", all.policy.deny, deny);
-    by.texts("workspace", "roots", all.workspace.roots, absolute);
+    by.texts("workspace", "roots", all.workspace.roots, absolute_path);
     by.integer("retention", "events_days", all.retention.events_days, 1, 36'500);
     by.integer("retention", "events_count", all.retention.events_count, 100, million * million);
     by.integer("retention", "job_logs_bytes", all.retention.job_logs_bytes, 0, 1024 * tebibyte);

@@ -25,3 +25,13 @@ enum class errc {
 } // namespace agentd::app
 
 AGENTD_ERROR_ENUM(agentd::app)
+
+namespace agentd::app {
+
+// That the system refused `what` with this errno.
+[[nodiscard]] inline base::error no_access(std::string_view what, int number)
+{
+    return {errc::no_access, base::system_error(what, number).text};
+}
+
+} // namespace agentd::app

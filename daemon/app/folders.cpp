@@ -9,15 +9,6 @@
 #include <system_error>
 
 namespace agentd::app {
-namespace {
-
-base::error no_access(const std::string& what, int number)
-{
-    return {errc::no_access, base::system_error(what, number).text};
-}
-
-} // namespace
-
 base::result<file_lock> open_state(const std::string& folder)
 {
     std::error_code failure;

@@ -15,11 +15,6 @@
 namespace agentd::app {
 namespace {
 
-base::error no_access(std::string_view what, int number)
-{
-    return {errc::no_access, base::system_error(what, number).text};
-}
-
 base::error in_use(const std::string& what, const jobs::lock_holder& by)
 {
     auto text = fmt::format("the {} is used by another agentd", what);

@@ -18,7 +18,7 @@
 namespace agentd::jobs {
 namespace {
 
-constexpr std::size_t file_bytes = std::size_t{1} << 20; // far above any list in a group
+constexpr std::size_t group_file_bytes = std::size_t{1} << 20; // far above any list in a group
 
 base::error no_place(std::string text)
 {
@@ -202,7 +202,7 @@ std::string read_group_file(int folder, const char* name)
     std::string text;
     const base::unique_fd file{::openat(folder, name, O_RDONLY | O_CLOEXEC)};
     std::array<char, 4096> block;
-    while (file && text.size() < file_bytes) {
+    while (file && text.size() < group_file_bytes) {
         const auto n = ::read(file.get(), block.data(), block.size());
         if (n < 0 && errno == EINTR)
             continue;

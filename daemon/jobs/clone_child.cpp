@@ -20,7 +20,7 @@ namespace agentd::jobs {
 namespace {
 
 constexpr std::size_t stack_bytes = std::size_t{32} << 10; // the child's calls are few and flat
-constexpr int signals = 64;
+constexpr int signal_count = 64;
 constexpr std::size_t signal_set_bytes = 8; // the kernel's sigset_t
 constexpr int umask_of_commands = 022;
 constexpr int exit_of_failed_child = 127; // nobody sees it: the error is in the orders
@@ -37,7 +37,7 @@ constexpr std::uint64_t empty_set = 0;
 
 AGENTD_UNINSTRUMENTED void default_signals()
 {
-    for (int number = 1; number <= signals; ++number) // KILL and STOP refuse, which is right
+    for (int number = 1; number <= signal_count; ++number) // KILL and STOP refuse, which is right
         ::syscall(SYS_rt_sigaction, number, &default_action, nullptr, signal_set_bytes);
 }
 

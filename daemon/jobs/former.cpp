@@ -40,11 +40,6 @@ std::vector<pid_t> all_processes()
     return all;
 }
 
-base::unique_fd open_process(pid_t pid)
-{
-    return base::unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U))};
-}
-
 bool send(const base::unique_fd& pidfd, int number)
 {
     return ::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0U) == 0;

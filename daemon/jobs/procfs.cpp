@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,7 +24,7 @@ namespace agentd::jobs {
 namespace {
 
 // Far above any environment or list that is worth reading.
-constexpr std::size_t file_bytes = std::size_t{1} << 20;
+constexpr std::size_t proc_file_bytes = std::size_t{1} << 20;
 
 std::string read_file(const std::string& path)
 {
@@ -32,7 +33,7 @@ std::string read_file(const std::string& path)
     if (!file)
         return text;
     std::array<char, 4096> block; // what the kernel gives at once
-    while (text.size() < file_bytes) {
+    while (text.size() < proc_file_bytes) {
         const auto n = ::read(file.get(), block.data(), block.size());
         if (n < 0 && errno == EINTR)
             continue;
@@ -48,7 +49,7 @@ std::string read_again(int file)
 {
     std::string text;
     std::array<char, 4096> block;
-    while (file >= 0 && text.size() < file_bytes) {
+    while (file >= 0 && text.size() < proc_file_bytes) {
         const auto n = ::pread(file, block.data(), block.size(), static_cast<off_t>(text.size()));
         if (n < 0 && errno == EINTR)
             continue;
@@ -105,6 +106,11 @@ std::string environment_of(pid_t pid)
 }
 
 } // namespace
+
+base::unique_fd open_process(pid_t pid)
+{
+    return base::unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U))};
+}
 
 std::vector<pid_t> children_of_thread(pid_t pid, pid_t thread)
 {

@@ -22,6 +22,9 @@ struct process_identity {
     std::string boot_id;
 };
 
+// Its pidfd; none: it is gone, or descriptors have run out.
+[[nodiscard]] base::unique_fd open_process(pid_t pid);
+
 // The children of one thread / of all threads of a process; empty when it is gone. Complete as
 // long as none of them is reaped meanwhile.
 [[nodiscard]] std::vector<pid_t> children_of_thread(pid_t pid, pid_t thread);

@@ -80,7 +80,7 @@ void list_later(int folder, const std::string& name, std::vector<extent_file>& f
 }
 
 // What a job has on disk, its times included.
-struct usage {
+struct disk_use {
     std::uint64_t bytes = 0;
     file_time newest{};
 
@@ -94,9 +94,9 @@ struct usage {
     }
 };
 
-usage usage_of(int folder, const base::job_id& id)
+disk_use usage_of(int folder, const base::job_id& id)
 {
-    usage all;
+    disk_use all;
     all.add(folder, file_name(id, 0));
     all.add(folder, times_name(id, 0));
     each_entry(folder, later_folder(id),

@@ -19,11 +19,6 @@ namespace {
 // A tree that dies or forks faster than this is not looked through in one go.
 constexpr int most_passes = 100;
 
-base::unique_fd open_process(pid_t pid)
-{
-    return base::unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U))};
-}
-
 long signal_process(int pidfd, int number)
 {
     return ::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0U);

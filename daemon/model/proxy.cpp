@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view none = "none";
 
-base::error refuse(std::string_view reason)
+base::error bad_proxy(std::string_view reason)
 {
     return {errc::bad_options, std::string{reason}};
 }
@@ -66,8 +66,8 @@ base::result<> read_credentials(std::string_view userinfo, proxy& out)
     const auto user = percent_decoded(user_as_given);
     const auto password = percent_decoded(password_as_given);
     if (!user || !password)
-        return std::unexpected(refuse("has a % in its user or password that begins no %XX "
-                                      "(a % itself is %25)"));
+        return std::unexpected(bad_proxy("has a % in its user or password that begins no %XX "
+                                         "(a % itself is %25)"));
     const auto encoded = base64(*user + ":" + *password);
     out.authorization = "Basic " + encoded;
     if (password->empty()) // then the user is what lets in: a token
@@ -133,13 +133,13 @@ base::result<proxy> parse_proxy(std::string_view text)
 {
     text = base::strip(text);
     if (const auto wrong = refused_scheme(text); !wrong.empty())
-        return std::unexpected(refuse(wrong));
+        return std::unexpected(bad_proxy(wrong));
     const auto authority = authority_in(text);
     const auto behind =
         text.substr(static_cast<std::size_t>(authority.data() - text.data()) + authority.size());
     if (!behind.empty() && behind != "/")
-        return std::unexpected(refuse("must have no path, query or fragment "
-                                      "(a / in a password is %2F)"));
+        return std::unexpected(bad_proxy("must have no path, query or fragment "
+                                         "(a / in a password is %2F)"));
     const auto userinfo = userinfo_of(authority);
     auto place = authority;
     if (const auto at = authority.rfind('@'); at != std::string_view::npos)
@@ -148,7 +148,7 @@ base::result<proxy> parse_proxy(std::string_view text)
     out.at.tls = false;
     out.at.port = 80;
     if (const auto wrong = read_authority(place, out.at); !wrong.empty())
-        return std::unexpected(refuse(wrong));
+        return std::unexpected(bad_proxy(wrong));
     if (auto read = read_credentials(userinfo, out); !read)
         return std::unexpected(std::move(read.error()));
     return out;

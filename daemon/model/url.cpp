@@ -15,7 +15,7 @@
 namespace agentd::model {
 namespace {
 
-base::error refuse(std::string_view reason)
+base::error bad_url(std::string_view reason)
 {
     // Never the URL itself: somebody may have put a password there.
     return {errc::bad_options, fmt::format("base_url {}", reason)};
@@ -109,24 +109,24 @@ base::result<url> parse_base_url(std::string_view text, bool allow_plain_http)
         out.tls = false;
         out.port = 80;
     } else {
-        return std::unexpected(refuse("must begin with https:// (or http:// for this machine)"));
+        return std::unexpected(bad_url("must begin with https:// (or http:// for this machine)"));
     }
     const auto slash = std::min(text.find('/'), text.size());
     const std::string_view authority = text.substr(0, slash);
     std::string_view path = text.substr(slash);
     if (text.find_first_of("?#") != std::string_view::npos)
-        return std::unexpected(refuse("must have no query and no fragment"));
+        return std::unexpected(bad_url("must have no query and no fragment"));
     if (authority.find('@') != std::string_view::npos)
-        return std::unexpected(refuse("must not hold a user or a password"));
+        return std::unexpected(bad_url("must not hold a user or a password"));
     if (const auto wrong = read_authority(authority, out); !wrong.empty())
-        return std::unexpected(refuse(wrong));
+        return std::unexpected(bad_url(wrong));
     if (!std::ranges::all_of(path, is_path_char))
-        return std::unexpected(refuse("has characters in its path that no URL has"));
+        return std::unexpected(bad_url("has characters in its path that no URL has"));
     while (path.ends_with('/'))
         path.remove_suffix(1);
     out.path = path;
     if (!out.tls && !out.is_loopback() && !allow_plain_http)
-        return std::unexpected(refuse("must be https: plain http is for this machine only"));
+        return std::unexpected(bad_url("must be https: plain http is for this machine only"));
     return out;
 }
 

@@ -16,6 +16,9 @@
 
 namespace agentd::session {
 
+// A reply's tokens, as users see them.
+[[nodiscard]] proto::api::usage usage_of(const model::usage& used);
+
 class open_work {
 public:
     open_work(session& owner, steps::opened_task what, scheduler::place place);

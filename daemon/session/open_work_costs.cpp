@@ -14,12 +14,12 @@ std::int64_t tokens_of(const proto::api::usage& used)
     return used.input + used.output + used.cache_read + used.cache_write;
 }
 
+} // namespace
+
 proto::api::usage usage_of(const model::usage& used)
 {
     return {used.input, used.output, used.cache_read, used.cache_write};
 }
-
-} // namespace
 
 aio::awaitable<> open_work::bill(std::vector<model::billed> what)
 {

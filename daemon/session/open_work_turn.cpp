@@ -66,11 +66,6 @@ ending failed_request(const model::failure& why)
     return {proto::api::task_state::failed, "model_error", why.message, why.status, why.request_id};
 }
 
-proto::api::usage usage_of(const model::usage& used)
-{
-    return {used.input, used.output, used.cache_read, used.cache_write};
-}
-
 } // namespace
 
 base::result<std::vector<std::int64_t>> open_work::compose(const todo::ask& how)

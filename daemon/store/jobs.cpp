@@ -161,7 +161,7 @@ std::vector<proto::api::job> list(connection& db, const filter& which)
 std::vector<std::string> ids_with_prefix(connection& db, std::string_view prefix,
     std::optional<std::uint32_t> owner_uid, std::size_t limit)
 {
-    return store::ids_with_prefix(db, "jobs", prefix, owner_uid, limit);
+    return agentd::store::ids_with_prefix(db, "jobs", prefix, owner_uid, limit);
 }
 
 void start(connection& db, const base::job_id& id, base::wall_time now, std::int64_t pid,

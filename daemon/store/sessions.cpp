@@ -108,7 +108,7 @@ std::vector<row> list(connection& db, const filter& which)
 std::vector<std::string> ids_with_prefix(connection& db, std::string_view prefix,
     std::optional<std::uint32_t> owner_uid, std::size_t limit)
 {
-    return store::ids_with_prefix(db, "sessions", prefix, owner_uid, limit);
+    return agentd::store::ids_with_prefix(db, "sessions", prefix, owner_uid, limit);
 }
 
 void set_state(connection& db, const base::session_id& id, proto::api::session_state state)

@@ -72,7 +72,7 @@ std::optional<row> find(connection& db, const base::task_id& id)
 std::vector<std::string> ids_with_prefix(connection& db, std::string_view prefix,
     std::optional<std::uint32_t> owner_uid, std::size_t limit)
 {
-    return store::ids_with_prefix(db, "tasks", prefix, owner_uid, limit);
+    return agentd::store::ids_with_prefix(db, "tasks", prefix, owner_uid, limit);
 }
 
 std::optional<row> open_of(connection& db, const base::session_id& id)

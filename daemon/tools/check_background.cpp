@@ -23,13 +23,13 @@ constexpr std::size_t status_chars = 4000;
 constexpr std::size_t output_bytes = limits::tool_output_chars - status_chars;
 constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
 
-struct request {
+struct check_request {
     std::optional<std::string> id;
     std::optional<std::int64_t> offset;
     std::optional<std::int64_t> tail_lines;
 };
 
-base::result<request> read(std::string_view json)
+base::result<check_request> read_check(std::string_view json)
 {
     const auto input = read_input(json, {"task_id", "offset", "tail_lines"});
     if (!input)
@@ -47,7 +47,7 @@ base::result<request> read(std::string_view json)
         return std::unexpected(input->refuse(*offset ? "offset" : "tail_lines", "needs task_id"));
     if (*offset && *lines)
         return std::unexpected(input->refuse("tail_lines", "cannot go together with offset"));
-    return request{std::move(*id), *offset, *lines};
+    return check_request{std::move(*id), *offset, *lines};
 }
 
 std::string list_text(const std::vector<job_view>& jobs)
@@ -96,7 +96,7 @@ std::string nothing_yet(const job_view& job)
 }
 
 // The end of the output, or its last lines.
-std::string tail_text(const job_view& job, const job_output& out, const request& wanted)
+std::string tail_text(const job_view& job, const job_output& out, const check_request& wanted)
 {
     std::string_view bytes = out.bytes;
     std::uint64_t start = out.offset;
@@ -118,7 +118,7 @@ std::string tail_text(const job_view& job, const job_output& out, const request&
 }
 
 // A piece from the offset asked for on.
-std::string piece_text(const job_view& job, const job_output& out, const request& wanted)
+std::string piece_text(const job_view& job, const job_output& out, const check_request& wanted)
 {
     std::string_view bytes = out.bytes;
     std::uint64_t next = out.next_offset;
@@ -140,7 +140,7 @@ std::string piece_text(const job_view& job, const job_output& out, const request
     return text + fmt::format("[next offset: {}{}]", next, more ? ", there is more" : "");
 }
 
-aio::awaitable<answer> describe(job_view job, request wanted, context& with)
+aio::awaitable<answer> describe(job_view job, check_request wanted, context& with)
 {
     std::string text = job_heading(job) + "\n" + job_status(job);
     if (const auto error = job_error(job); !error.empty())
@@ -172,7 +172,7 @@ std::string_view check_background::definition() const
 
 aio::awaitable<answer> check_background::run(call what, context& with) const
 {
-    auto wanted = read(what.input);
+    auto wanted = read_check(what.input);
     if (!wanted)
         co_return failed(wanted.error().text);
     if (!wanted->id) {

@@ -11,7 +11,7 @@
 namespace agentd::tools {
 namespace {
 
-constexpr std::size_t status_chars = 500; // of the cap, for the lines after the output
+constexpr std::size_t status_lines_chars = 500; // of the cap, for the lines after the output
 
 void add_line(std::string& text, std::string_view line)
 {
@@ -51,7 +51,7 @@ answer command_answer(const jobs::outcome& end, std::chrono::seconds limit)
     if (end.how == jobs::ended::error)
         return failed(base::one_line(end.reason, limits::notice_preview_chars));
     std::string text = shortened(end.output.head, end.output.left_out, end.output.tail,
-        limits::tool_output_chars - status_chars);
+        limits::tool_output_chars - status_lines_chars);
     const auto more = notes(end);
     if (end.how == jobs::ended::completed) {
         if (text.empty())

@@ -116,7 +116,7 @@ base::result<> edit(const workspace& files, const change& what)
     return fresh->commit();
 }
 
-base::result<change> read(std::string_view json)
+base::result<change> read_change(std::string_view json)
 {
     const auto input = read_input(json, {"path", "old_text", "new_text"});
     if (!input)
@@ -144,7 +144,7 @@ std::string_view edit_file::definition() const
 
 aio::awaitable<answer> edit_file::run(call what, context& with) const
 {
-    const auto wanted = read(what.input);
+    const auto wanted = read_change(what.input);
     if (!wanted)
         co_return failed(wanted.error().text);
     auto work = [&files = with.files, &how = *wanted] { return edit(files, how); };

@@ -101,11 +101,6 @@ bool has_long(std::string_view wanted, std::span<const std::string> flags)
     });
 }
 
-std::string_view base_name(std::string_view path)
-{
-    return path.substr(path.rfind('/') + 1); // npos + 1 == 0
-}
-
 } // namespace
 
 policy::policy()

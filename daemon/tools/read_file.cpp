@@ -20,7 +20,7 @@
 namespace agentd::tools {
 namespace {
 
-constexpr std::size_t piece_bytes = 64U << 10;
+constexpr std::size_t block_bytes = 64U << 10;
 // A thread of the pool is kept no longer than this takes: others come in turn, and a
 // cancelled call ends here.
 constexpr std::uint64_t step_bytes = 8U << 20;
@@ -38,7 +38,7 @@ struct reading {
 // size is not known, as those of /proc, to a bound).
 base::result<> read_on(reading& at, const std::string& path)
 {
-    std::vector<char> piece(piece_bytes);
+    std::vector<char> piece(block_bytes);
     const std::uint64_t bound = at.file.size == 0 ? limits::file_bytes : at.file.size;
     const std::uint64_t stop = std::min(bound, at.offset + step_bytes);
     while (at.offset < stop && !at.head.has_all()) {

@@ -43,11 +43,6 @@ constexpr std::array<std::string_view, 6> shells{"sh", "bash", "dash", "zsh", "k
 // Each round looks at what the round before has found.
 constexpr int rounds = 8;
 
-std::string_view base_name(std::string_view path)
-{
-    return path.substr(path.rfind('/') + 1); // npos + 1 == 0
-}
-
 bool assigns(std::string_view word)
 {
     return word.find('=') != std::string_view::npos && !word.starts_with('=');

@@ -9,7 +9,7 @@ namespace agentd::tools {
 namespace {
 
 // Substitutions in substitutions; nobody writes more, and each level is a stack frame.
-constexpr int deepest = 16;
+constexpr int deepest_nesting = 16;
 
 bool is_blank(char c)
 {
@@ -140,7 +140,7 @@ void shell_reader::argument(segment& current)
     }
     auto& words = current.command.words;
     if (words.empty() && !current.pattern && is_assignment(next)) {
-        if (peek() == '(' && next.ends_with('=') && depth_ < deepest)
+        if (peek() == '(' && next.ends_with('=') && depth_ < deepest_nesting)
             array_value();
         return;
     }
@@ -310,7 +310,7 @@ bool shell_reader::substitution(std::string& word)
     }
     const bool dollar = looking_at("$(");
     const bool process = (looking_at("<(") || looking_at(">(")) && !quoted_;
-    if ((!dollar && !process) || depth_ >= deepest)
+    if ((!dollar && !process) || depth_ >= deepest_nesting)
         return false;
     const auto skip = arithmetic_length();
     word.append("$()");
@@ -352,7 +352,7 @@ void shell_reader::backticks(std::string& word)
     }
     ++pos_;
     word.append("$()");
-    if (depth_ < deepest)
+    if (depth_ < deepest_nesting)
         shell_reader{script, depth_ + 1, out_}.all();
 }
 
@@ -360,7 +360,7 @@ void shell_reader::backticks(std::string& word)
 void shell_reader::array_value()
 {
     std::vector<simple_command> ignored;
-    shell_reader inside{text_.substr(pos_ + 1), deepest, ignored};
+    shell_reader inside{text_.substr(pos_ + 1), deepest_nesting, ignored};
     inside.list();
     pos_ += 1 + inside.pos_;
 }
@@ -372,6 +372,11 @@ std::vector<simple_command> simple_commands(std::string_view text)
     std::vector<simple_command> out;
     shell_reader{text, 0, out}.all();
     return out;
+}
+
+std::string_view base_name(std::string_view path)
+{
+    return path.substr(path.rfind('/') + 1); // npos + 1 == 0
 }
 
 } // namespace agentd::tools

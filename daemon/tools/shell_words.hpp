@@ -20,4 +20,7 @@ struct simple_command {
 // memory are linear in `text`, nesting beyond a fixed depth counts as text.
 [[nodiscard]] std::vector<simple_command> simple_commands(std::string_view text);
 
+// Behind the last slash: the name of a command that was written with its path.
+[[nodiscard]] std::string_view base_name(std::string_view path);
+
 } // namespace agentd::tools

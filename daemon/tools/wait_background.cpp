@@ -16,18 +16,18 @@
 namespace agentd::tools {
 namespace {
 
-struct request {
+struct wait_request {
     std::vector<base::job_id> ids;
     wait_mode mode = wait_mode::any;
     std::chrono::seconds limit = limits::wait_timeout;
 };
 
-base::result<request> read(std::string_view json)
+base::result<wait_request> read_wait(std::string_view json)
 {
     const auto input = read_input(json, {"task_ids", "mode", "timeout_s"});
     if (!input)
         return std::unexpected(input.error());
-    request wanted;
+    wait_request wanted;
     const auto ids = input->optional_strings("task_ids");
     if (!ids)
         return std::unexpected(ids.error());
@@ -106,7 +106,7 @@ std::string_view wait_background::definition() const
 
 aio::awaitable<answer> wait_background::run(call what, context& with) const
 {
-    auto wanted = read(what.input);
+    auto wanted = read_wait(what.input);
     if (!wanted)
         co_return failed(wanted.error().text);
     auto looking = wanted->ids.empty() ? look_for_live(with) : look_up(wanted->ids, with);

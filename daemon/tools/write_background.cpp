@@ -12,13 +12,13 @@
 namespace agentd::tools {
 namespace {
 
-struct request {
+struct write_request {
     std::string id;
     std::string text;
     bool eof = false;
 };
 
-base::result<request> read(std::string_view json)
+base::result<write_request> read_write(std::string_view json)
 {
     const auto input = read_input(json, {"task_id", "text", "eof"});
     if (!input)
@@ -35,7 +35,7 @@ base::result<request> read(std::string_view json)
     const auto eof = input->optional_boolean("eof");
     if (!eof)
         return std::unexpected(eof.error());
-    return request{std::move(*id), std::move(*text), eof->value_or(false)};
+    return write_request{std::move(*id), std::move(*text), eof->value_or(false)};
 }
 
 answer told(const std::string& id, std::size_t size, bool eof, const jobs::input_result& result)
@@ -56,7 +56,7 @@ std::string_view write_background::definition() const
 
 aio::awaitable<answer> write_background::run(call what, context& with) const
 {
-    auto wanted = read(what.input);
+    auto wanted = read_write(what.input);
     if (!wanted)
         co_return failed(wanted.error().text);
     const base::job_id job{wanted->id};

@@ -14,11 +14,6 @@ namespace {
 
 constexpr std::size_t most_remarks = 8; // enough to recognise a server by
 
-base::error bad_reply(std::string reason)
-{
-    return {errc::bad_reply, std::move(reason)};
-}
-
 std::string_view type_of(const json::object& from)
 {
     const std::string* type = from.self().find_string("type");

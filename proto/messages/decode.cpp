@@ -11,11 +11,6 @@ namespace {
 
 constexpr std::size_t shown_chars = 200; // of a body that is not the API's
 
-base::error bad_reply(std::string reason)
-{
-    return {errc::bad_reply, std::move(reason)};
-}
-
 std::string string_or_empty(const json::value& from, std::string_view name)
 {
     const std::string* found = from.find_string(name);

@@ -60,6 +60,11 @@ std::string_view error_text(errc value)
     return "unknown message error";
 }
 
+base::error bad_reply(std::string reason)
+{
+    return {errc::bad_reply, std::move(reason)};
+}
+
 bool is_blank(std::string_view text)
 {
     return text.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos;

@@ -22,6 +22,7 @@ enum class errc {
 };
 
 [[nodiscard]] std::string_view error_text(errc value);
+[[nodiscard]] base::error bad_reply(std::string reason);
 
 // True for text the API refuses in a block: empty or nothing but white space.
 [[nodiscard]] bool is_blank(std::string_view text);

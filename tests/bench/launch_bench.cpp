@@ -151,6 +151,7 @@ int main(int argc, char** argv)
     fmt::print("{} MiB resident\n", mib);
     const bool with = measure(folder, "auto");
     const bool without = measure(folder, "off");
+    fmt::print("{} passed, {} failed\n", with + without, 2 - with - without);
     std::error_code ignored;
     std::filesystem::remove_all(folder, ignored);
     return with && without ? 0 : 1;

@@ -19,7 +19,7 @@ namespace {
 constexpr std::string_view no_task = "t_aaaaaaaaaa", no_session = "s_aaaaaaaaaa",
                            no_job = "0000beef";
 
-std::string working_scenario()
+std::string three_lines_scenario()
 {
     return scenario(
         {conversation("build",
@@ -62,7 +62,7 @@ void expect_id_errors(world& w, const std::string& method, const std::string& be
 
 TEST_CASE("api: every call that looks answers 200 while a task works and after it has ended")
 {
-    world w{{.scenario = working_scenario()}};
+    world w{{.scenario = three_lines_scenario()}};
     const auto task = w.submit("build it", {{"labels", {{"ticket", "4711"}}}});
     w.await_event("task.waiting", task);
     const auto session = session_of(w, task);
@@ -106,7 +106,7 @@ TEST_CASE("api: every call that looks answers 200 while a task works and after i
 
 TEST_CASE("api: the history is told as lines or as server-sent events, from where one was")
 {
-    world w{{.scenario = working_scenario()}};
+    world w{{.scenario = three_lines_scenario()}};
     const auto task = w.submit("greet");
     w.ended(task);
     const auto lines = w.events("&task_id=" + task);
@@ -126,7 +126,7 @@ TEST_CASE("api: the history is told as lines or as server-sent events, from wher
 
 TEST_CASE("api: a task is cancelled, steered, and told once however often the same key comes")
 {
-    world w{{.scenario = working_scenario()}};
+    world w{{.scenario = three_lines_scenario()}};
     const auto task = w.submit("hold it");
     w.await_model("held=h");
     const headers key{{"Idempotency-Key", "k-1"}};
@@ -197,7 +197,7 @@ TEST_CASE("api: ids that are none, that are nobody's and that several things beg
 
 TEST_CASE("api: each call says which parameter it does not have")
 {
-    world w{{.scenario = working_scenario()}};
+    world w{{.scenario = three_lines_scenario()}};
     std::vector<call_row> rows;
     for (const std::string path : {"/v1/tasks", "/v1/sessions", "/v1/jobs", "/v1/events",
              "/v1/health", "/v1/info", "/metrics", "/v1/tasks/t_aaaa/wait", "/v1/jobs/abcd/output",
@@ -208,7 +208,7 @@ TEST_CASE("api: each call says which parameter it does not have")
 
 TEST_CASE("api: full queues are 429 and say when to come again")
 {
-    world w{{.scenario = working_scenario(),
+    world w{{.scenario = three_lines_scenario(),
         .config = "limits.running_tasks = 1\nlimits.queued_tasks = 1\n"}};
     const auto running = w.submit("hold it");
     w.await_model("held=h");
@@ -231,7 +231,7 @@ TEST_CASE("api: full queues are 429 and say when to come again")
 
 TEST_CASE("api: texts beyond their bound are 413")
 {
-    world w{{.scenario = working_scenario()}};
+    world w{{.scenario = three_lines_scenario()}};
     const auto task = w.submit("hold it");
     w.await_model("held=h");
     const std::string large((1U << 20) + 1, 'x');

@@ -1,6 +1,7 @@
 // What a task costs, as the API tells it: tokens and dollars of each turn, task and session,
 // and the budgets that end a task.
 #include "tests/system/evidence.hpp"
+#include "tests/system/window.hpp"
 
 #include <doctest/doctest.h>
 
@@ -26,11 +27,6 @@ js::object using_up(std::int64_t input, std::int64_t output, std::int64_t read =
     return more;
 }
 
-js::value bash(std::string_view command)
-{
-    return use("bash", {{"command", command}});
-}
-
 std::string usage_of(const js::value& of)
 {
     const auto& used = of.at("usage");
@@ -46,12 +42,6 @@ double cost_of(const js::value& of)
 js::value session_object(world& w, const std::string& task)
 {
     return w.json(200, "GET", "/v1/sessions/" + session_of(w, task));
-}
-
-std::string error_of(const js::object& task)
-{
-    return task.at("error").is_object() ? std::string{task.at("error").at("type").as_string()}
-                                        : std::string{};
 }
 
 } // namespace

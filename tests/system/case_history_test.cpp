@@ -1,5 +1,6 @@
 // Conformance cases about the history, with the built agentd: who speaks last, what is merged,
 // what is repaired after a crash, where background results stand.
+#include "tests/system/evidence.hpp"
 #include "tests/system/wire.hpp"
 
 #include <boost/json/parse.hpp>
@@ -14,11 +15,6 @@
 using namespace agentd::testing;
 
 namespace {
-
-std::string state_of(const boost::json::object& task)
-{
-    return std::string{task.at("state").as_string()};
-}
 
 std::string last_role(const std::string& body)
 {

@@ -1,5 +1,6 @@
 // Conformance cases about the end of a reply, with the built agentd: what each stop_reason
 // leads to, and the bytes of the request that follows it.
+#include "tests/system/evidence.hpp"
 #include "tests/system/wire.hpp"
 
 #include <doctest/doctest.h>
@@ -11,11 +12,6 @@ using namespace agentd::testing;
 namespace {
 
 using namespace std::chrono_literals;
-
-std::string state_of(const boost::json::object& task)
-{
-    return std::string{task.at("state").as_string()};
-}
 
 // What the server's own tool asked for: a block that is echoed and never run here.
 const std::string server_call =

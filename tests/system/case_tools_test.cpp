@@ -1,5 +1,6 @@
 // Conformance cases about tool calls, with the built agentd: what is run and what is not, and
 // the bytes of the request that answers them.
+#include "tests/system/evidence.hpp"
 #include "tests/system/wire.hpp"
 
 #include <doctest/doctest.h>
@@ -12,11 +13,6 @@ const std::string cut_text =
     "Error: the input of this call was cut off before its end; nothing was run. Call again, shorter. What came: ";
 const std::string invalid_text =
     "Error: the input of this call is no JSON object; nothing was run. What came: ";
-
-std::string state_of(const boost::json::object& task)
-{
-    return std::string{task.at("state").as_string()};
-}
 
 // All of a reply that asks for a call, but for its message_stop.
 std::string call_without_stop()

@@ -33,7 +33,8 @@ public:
     [[nodiscard]] bool is_there() const { return refused_ == 0; }
     void make_read_only(bool yes) const
     {
-        const unsigned long flags = MS_REMOUNT | (yes ? MS_RDONLY : 0UL);
+        const unsigned long read_only = yes ? MS_RDONLY : 0;
+        const unsigned long flags = MS_REMOUNT | read_only;
         REQUIRE(::mount("agentd-test", folder_.c_str(), "tmpfs", flags, nullptr) == 0);
     }
 

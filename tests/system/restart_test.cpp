@@ -193,7 +193,7 @@ namespace {
 
 // How many processes have this word in their command line: an observer that shares no means
 // with the killing.
-std::size_t processes_with(const std::string& word)
+std::size_t commands_with(const std::string& word)
 {
     std::size_t found = 0;
     for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
@@ -214,13 +214,13 @@ TEST_CASE("restart: what a killed daemon's commands left running is dead before 
                       use("bash", {{"command", "sleep 4711.25; true"}})}),
                      step({say("Told.")})})})}};
     const auto task = w.submit("leave them");
-    while (processes_with("sleep 4711.25") < 5) // two shells, three sleeps
+    while (commands_with("sleep 4711.25") < 5) // two shells, three sleeps
         w.await_event("tool.started", task);
     CHECK(::kill(watcher_of(w.daemon().pid()), SIGKILL) == 0); // else nobody is left to find
     CHECK(w.stop_daemon(SIGKILL) == 128 + SIGKILL);
-    REQUIRE(processes_with("sleep 4711.25") >= 3); // else this test shows nothing
+    REQUIRE(commands_with("sleep 4711.25") >= 3); // else this test shows nothing
     w.start_daemon();
-    CHECK(processes_with("sleep 4711.25") == 0);
+    CHECK(commands_with("sleep 4711.25") == 0);
     CHECK(w.log().find("jobs.leftover") != std::string::npos);
     CHECK(state_of(w.ended(task)) == "succeeded");
 }

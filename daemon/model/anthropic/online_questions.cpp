@@ -20,7 +20,7 @@ namespace {
 namespace json = proto::json;
 namespace wire = proto::messages;
 
-constexpr std::size_t shown_chars = 300; // of what a server says
+constexpr std::size_t told_chars = 300; // of what a server says
 
 base::error wrong(std::string text)
 {
@@ -113,7 +113,7 @@ aio::awaitable<base::result<side_reply>> online_questions::call(side_question wh
     if (got->is_ok() && !is_json_object(*got))
         co_return std::unexpected(
             wrong(fmt::format("{} is no model's server: it answers {} with {} bytes of \"{}\"",
-                host(), name, got->body.size(), base::one_line(clean(got->type), shown_chars))));
+                host(), name, got->body.size(), base::one_line(clean(got->type), told_chars))));
     // What is wrong with a request is its asker's to judge, as is a call that is not there.
     const bool is_refusal = got->status >= 400 && got->status < 500 && got->status != 429;
     if (!got->is_ok() && !got->is_unsupported() && !(is_post && is_refusal))
@@ -220,7 +220,7 @@ std::string online_questions::clean(std::string text) const
 std::string online_questions::said(const side_reply& got) const
 {
     const auto told = wire::decode_error(clean(got.body));
-    return told.message.empty() ? std::string{} : ": " + base::one_line(told.message, shown_chars);
+    return told.message.empty() ? std::string{} : ": " + base::one_line(told.message, told_chars);
 }
 
 base::error online_questions::unknown(const std::string& model) const

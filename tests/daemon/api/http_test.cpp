@@ -11,7 +11,7 @@ using testing::running_api;
 
 namespace {
 
-const std::string submit_body{R"({"prompt":"p"})"};
+const std::string submit_bytes{R"({"prompt":"p"})"};
 
 struct bad_text {
     std::string bytes;
@@ -40,7 +40,7 @@ TEST_CASE("http: requests sent ahead are answered in order, also with bodies")
     auto client = api.client();
     std::string all;
     for (int i = 0; i < 20; ++i) {
-        all += request_text("POST", "/v1/tasks", submit_body, {});
+        all += request_text("POST", "/v1/tasks", submit_bytes, {});
         all += "\r\n"; // an empty line between requests is allowed
         all += request_text("GET", "/v1/jobs/1f3a9c02", {}, {});
         all += request_text("GET", "/nowhere", {}, {});
@@ -63,7 +63,7 @@ TEST_CASE("http: a request may come byte by byte")
 {
     running_api api;
     auto client = api.client();
-    for (const char c : request_text("POST", "/v1/tasks", submit_body, {}))
+    for (const char c : request_text("POST", "/v1/tasks", submit_bytes, {}))
         CHECK(client.send({&c, 1}));
     const auto answer = client.receive();
     REQUIRE(answer);
@@ -169,12 +169,12 @@ TEST_CASE("http: Expect: 100-continue is answered before the body, or with the r
     running_api api;
     const testing::header_list expect{{"Expect", "100-continue"}};
     auto client = api.client();
-    const auto whole = request_text("POST", "/v1/tasks", submit_body, expect);
-    CHECK(client.send(whole.substr(0, whole.size() - submit_body.size())));
+    const auto whole = request_text("POST", "/v1/tasks", submit_bytes, expect);
+    CHECK(client.send(whole.substr(0, whole.size() - submit_bytes.size())));
     const auto go_on = client.receive();
     REQUIRE(go_on);
     CHECK(go_on->status == 100);
-    CHECK(client.send(submit_body));
+    CHECK(client.send(submit_bytes));
     const auto answer = client.receive();
     REQUIRE(answer);
     CHECK(answer->status == 202);

@@ -14,13 +14,13 @@
 
 using namespace agentd;
 using namespace std::chrono_literals;
+using testing::burn;
 using testing::rig;
 using testing::with_both_means;
 using testing::with_rig;
 
 namespace {
 
-constexpr const char* burn = "while :; do :; done";
 const jobs::bounds one_second{.cpu = 1s};
 const jobs::bounds fifty_megabytes{.memory_bytes = 50'000'000};
 

@@ -19,15 +19,10 @@
 using namespace agentd;
 using namespace std::chrono_literals;
 using testing::rig;
+using testing::run_into;
 using testing::with_rig;
 
 namespace {
-
-aio::awaitable<> run_into(jobs::job& one, jobs::outcome* end)
-{
-    auto ran = co_await one.run();
-    *end = std::move(ran);
-}
 
 aio::awaitable<> run_command(jobs::foreground& commands, jobs::command what, bool* threw)
 {

@@ -122,6 +122,12 @@ aio::awaitable<jobs::outcome> rig::run_foreground(
     co_return co_await commands.run(std::move(what));
 }
 
+aio::awaitable<> run_into(jobs::job& one, jobs::outcome* end)
+{
+    auto ran = co_await one.run();
+    *end = std::move(ran);
+}
+
 jobs::options quick()
 {
     jobs::options with;

@@ -47,6 +47,11 @@ struct rig {
         std::string text, std::chrono::milliseconds timeout = {});
 };
 
+// Uses as much CPU time as it gets.
+inline constexpr const char* burn = "while :; do :; done";
+// Runs it to its end.
+aio::awaitable<> run_into(jobs::job& one, jobs::outcome* end);
+
 // Settings for tests: a short grace, so that what ignores TERM does not take seconds.
 [[nodiscard]] jobs::options quick();
 // With a grace that a loaded machine does not exceed, for what handles TERM.

@@ -13,12 +13,12 @@
 
 using namespace agentd;
 using namespace std::chrono_literals;
+using testing::burn;
 using testing::rig;
 using testing::with_both_means;
 
 namespace {
 
-constexpr const char* burn = "while :; do :; done";
 constexpr const char* used_up = "the session has used up its 1 s of CPU time";
 constexpr const char* own_group = "sed -n s/^0:://p /proc/self/cgroup";
 const base::session_id one{"s_one"};

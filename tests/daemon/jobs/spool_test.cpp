@@ -20,6 +20,7 @@
 using namespace agentd;
 using namespace std::chrono_literals;
 using testing::rig;
+using testing::run_into;
 using testing::with_rig;
 
 namespace {
@@ -95,12 +96,6 @@ private:
 base::wall_time at_second(int n)
 {
     return base::wall_time{1'000'000'000s + std::chrono::seconds{n}};
-}
-
-aio::awaitable<> run_into(jobs::job& one, jobs::outcome* end)
-{
-    auto ran = co_await one.run();
-    *end = std::move(ran);
 }
 
 // Reads from `offset` to the end of a job's output as a follower does.

@@ -16,7 +16,7 @@ using step = job_state::step;
 
 namespace {
 
-const job_state::time_point start{};
+const job_state::time_point began{};
 const job_state::settings plain{.timeout = 10s, .grace = 5s};
 
 } // namespace
@@ -24,47 +24,47 @@ const job_state::settings plain{.timeout = 10s, .grace = 5s};
 TEST_CASE("job_state: a shell that exits with nothing left has completed")
 {
     job_state state{plain, start};
-    CHECK(state.next(start) == step::wait);
-    CHECK(state.wake_at() == start + 10s);
-    state.shell_exited(start + 1s);
-    CHECK(state.next(start + 1s) == step::look);
+    CHECK(state.next(began) == step::wait);
+    CHECK(state.wake_at() == began + 10s);
+    state.shell_exited(began + 1s);
+    CHECK(state.next(began + 1s) == step::look);
     state.saw(0);
-    CHECK(state.next(start + 1s) == step::finish);
+    CHECK(state.next(began + 1s) == step::finish);
     CHECK(state.how() == jobs::ended::completed);
     CHECK(state.leftovers() == 0);
-    CHECK(state.ended_at() == start + 1s);
+    CHECK(state.ended_at() == began + 1s);
 }
 
 TEST_CASE("job_state: leftovers get TERM, after the grace KILL until nothing is left")
 {
     job_state state{plain, start};
-    state.shell_exited(start + 1s);
-    CHECK(state.next(start + 1s) == step::look);
+    state.shell_exited(began + 1s);
+    CHECK(state.next(began + 1s) == step::look);
     state.saw(2);
-    CHECK(state.next(start + 1s) == step::terminate);
-    CHECK(state.next(start + 1s) == step::look);
+    CHECK(state.next(began + 1s) == step::terminate);
+    CHECK(state.next(began + 1s) == step::look);
     state.saw(2);
-    CHECK(state.next(start + 1s) == step::wait);
-    CHECK(state.wake_at() == start + 6s);
-    CHECK(state.next(start + 2s) == step::look); // something was noticed
+    CHECK(state.next(began + 1s) == step::wait);
+    CHECK(state.wake_at() == began + 6s);
+    CHECK(state.next(began + 2s) == step::look); // something was noticed
     state.saw(1);
-    CHECK(state.next(start + 2s) == step::wait);
-    CHECK(state.next(start + 6s) == step::look);
+    CHECK(state.next(began + 2s) == step::wait);
+    CHECK(state.next(began + 6s) == step::look);
     state.saw(1);
-    CHECK(state.next(start + 6s) == step::kill);
-    CHECK(state.next(start + 6s) == step::look);
+    CHECK(state.next(began + 6s) == step::kill);
+    CHECK(state.next(began + 6s) == step::look);
     state.saw(1);
-    CHECK(state.next(start + 6s) == step::wait);
-    CHECK(state.wake_at() == start + 6s + limits::kill_round);
-    CHECK(state.next(start + 7s) == step::look);
+    CHECK(state.next(began + 6s) == step::wait);
+    CHECK(state.wake_at() == began + 6s + limits::kill_round);
+    CHECK(state.next(began + 7s) == step::look);
     state.saw(1);
-    CHECK(state.next(start + 7s) == step::kill);
-    CHECK(state.next(start + 7s) == step::look);
+    CHECK(state.next(began + 7s) == step::kill);
+    CHECK(state.next(began + 7s) == step::look);
     state.saw(0);
-    CHECK(state.next(start + 7s) == step::finish);
+    CHECK(state.next(began + 7s) == step::finish);
     CHECK(state.how() == jobs::ended::completed);
     CHECK(state.leftovers() == 2);
-    CHECK(state.ended_at() == start + 1s);
+    CHECK(state.ended_at() == began + 1s);
 }
 
 TEST_CASE("job_state: a stop names the end whatever the exit, the first one")
@@ -72,14 +72,14 @@ TEST_CASE("job_state: a stop names the end whatever the exit, the first one")
     job_state state{plain, start};
     state.stop(jobs::stopped_by::model);
     state.stop(jobs::stopped_by::shutdown);
-    CHECK(state.next(start) == step::look);
+    CHECK(state.next(began) == step::look);
     state.saw(3);
-    CHECK(state.next(start) == step::terminate);
-    CHECK(state.next(start) == step::wait);
-    state.shell_exited(start + 1s);
-    CHECK(state.next(start + 1s) == step::look);
+    CHECK(state.next(began) == step::terminate);
+    CHECK(state.next(began) == step::wait);
+    state.shell_exited(began + 1s);
+    CHECK(state.next(began + 1s) == step::look);
     state.saw(0);
-    CHECK(state.next(start + 1s) == step::finish);
+    CHECK(state.next(began + 1s) == step::finish);
     CHECK(state.how() == jobs::ended::killed);
     CHECK(state.by() == jobs::stopped_by::model);
     CHECK(state.leftovers() == 0);
@@ -88,14 +88,14 @@ TEST_CASE("job_state: a stop names the end whatever the exit, the first one")
 TEST_CASE("job_state: a stop that comes after the exit changes nothing")
 {
     job_state state{plain, start};
-    state.shell_exited(start + 1s);
+    state.shell_exited(began + 1s);
     state.stop(jobs::stopped_by::model);
-    CHECK(state.next(start + 1s) == step::look);
+    CHECK(state.next(began + 1s) == step::look);
     state.saw(1);
-    CHECK(state.next(start + 1s) == step::terminate);
-    CHECK(state.next(start + 1s) == step::look);
+    CHECK(state.next(began + 1s) == step::terminate);
+    CHECK(state.next(began + 1s) == step::look);
     state.saw(0);
-    CHECK(state.next(start + 1s) == step::finish);
+    CHECK(state.next(began + 1s) == step::finish);
     CHECK(state.how() == jobs::ended::completed);
     CHECK_FALSE(state.by());
 }
@@ -103,18 +103,18 @@ TEST_CASE("job_state: a stop that comes after the exit changes nothing")
 TEST_CASE("job_state: a timeout is one, also when a stop follows")
 {
     job_state state{plain, start};
-    CHECK(state.next(start + 10s) == step::look);
+    CHECK(state.next(began + 10s) == step::look);
     state.saw(0);
-    CHECK(state.next(start + 10s) == step::terminate);
+    CHECK(state.next(began + 10s) == step::terminate);
     state.stop(jobs::stopped_by::user);
-    CHECK(state.next(start + 11s) == step::wait);
-    CHECK(state.next(start + 15s) == step::look);
+    CHECK(state.next(began + 11s) == step::wait);
+    CHECK(state.next(began + 15s) == step::look);
     state.saw(0);
-    CHECK(state.next(start + 15s) == step::kill);
-    state.shell_exited(start + 15s);
-    CHECK(state.next(start + 15s) == step::look);
+    CHECK(state.next(began + 15s) == step::kill);
+    state.shell_exited(began + 15s);
+    CHECK(state.next(began + 15s) == step::look);
     state.saw(0);
-    CHECK(state.next(start + 15s) == step::finish);
+    CHECK(state.next(began + 15s) == step::finish);
     CHECK(state.how() == jobs::ended::timeout);
     CHECK_FALSE(state.by());
 }
@@ -122,24 +122,24 @@ TEST_CASE("job_state: a timeout is one, also when a stop follows")
 TEST_CASE("job_state: without a timeout it waits for ever")
 {
     job_state state{job_state::settings{.timeout = 0ms, .grace = 5s}, start};
-    CHECK(state.next(start + 10000h) == step::wait);
+    CHECK(state.next(began + 10000h) == step::wait);
     CHECK(state.wake_at() == job_state::time_point::max());
 }
 
 TEST_CASE("job_state: an abort kills at once and gives up on what does not die")
 {
     job_state state{plain, start};
-    state.abort(start);
-    CHECK(state.next(start) == step::look);
+    state.abort(began);
+    CHECK(state.next(began) == step::look);
     state.saw(1);
-    CHECK(state.next(start) == step::kill);
-    CHECK(state.next(start) == step::look);
+    CHECK(state.next(began) == step::kill);
+    CHECK(state.next(began) == step::look);
     state.saw(1);
-    CHECK(state.next(start) == step::wait);
-    CHECK(state.next(start + limits::kill_patience) == step::look);
+    CHECK(state.next(began) == step::wait);
+    CHECK(state.next(began + limits::kill_patience) == step::look);
     state.saw(0); // but the shell has not exited
     CHECK_FALSE(state.gave_up());
-    CHECK(state.next(start + limits::kill_patience) == step::give_up);
+    CHECK(state.next(began + limits::kill_patience) == step::give_up);
     CHECK(state.gave_up());
 }
 
@@ -147,16 +147,16 @@ TEST_CASE("job_state: kept leftovers are waited for, to the timeout")
 {
     job_state state{
         job_state::settings{.timeout = 10s, .grace = 5s, .keep_leftovers = true}, start};
-    state.shell_exited(start + 1s);
-    CHECK(state.next(start + 1s) == step::look);
+    state.shell_exited(began + 1s);
+    CHECK(state.next(began + 1s) == step::look);
     state.saw(1);
-    CHECK(state.next(start + 1s) == step::wait);
-    CHECK(state.wake_at() == start + 10s);
-    CHECK(state.next(start + 3s) == step::look);
+    CHECK(state.next(began + 1s) == step::wait);
+    CHECK(state.wake_at() == began + 10s);
+    CHECK(state.next(began + 3s) == step::look);
     state.saw(0);
-    CHECK(state.next(start + 3s) == step::finish);
+    CHECK(state.next(began + 3s) == step::finish);
     CHECK(state.how() == jobs::ended::completed);
-    CHECK(state.ended_at() == start + 3s);
+    CHECK(state.ended_at() == began + 3s);
     CHECK(state.leftovers() == 0);
 }
 

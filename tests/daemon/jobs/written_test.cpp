@@ -15,7 +15,7 @@ using testing::with_rig;
 
 namespace {
 
-aio::awaitable<jobs::outcome> run_bounded(rig& with, std::string text, jobs::bounds most)
+aio::awaitable<jobs::outcome> run_writing(rig& with, std::string text, jobs::bounds most)
 {
     auto what = with.command(std::move(text), 20s);
     what.most = most;
@@ -37,14 +37,14 @@ TEST_CASE("written: a job that prints more than it may is killed by disk, its ou
     with_both_means([](rig& with) -> aio::awaitable<> {
         const jobs::bounds most{.output_bytes = 100'000};
         const auto mark = testing::marker();
-        const auto end = co_await run_bounded(with, "sleep " + mark + " & yes", most);
+        const auto end = co_await run_writing(with, "sleep " + mark + " & yes", most);
         check_killed_by_disk(end, "wrote more than its 100000 bytes of output");
         CHECK(end.output_bytes == 100'000);
         CHECK_FALSE(end.gap);
         CHECK(end.output.head.starts_with("y\ny\n"));
         CHECK(testing::processes_with(mark) == 0);
         // What ignores every signal that it may cannot print on either.
-        const auto deaf = co_await run_bounded(
+        const auto deaf = co_await run_writing(
             with, "trap '' TERM PIPE; while :; do echo x 2>/dev/null; done", most);
         check_killed_by_disk(deaf, "wrote more than its 100000 bytes of output");
         CHECK(deaf.output_bytes == 100'000);
@@ -56,7 +56,7 @@ TEST_CASE("written: as much as may be printed is printed and no reason for anyth
 {
     with_both_means([](rig& with) -> aio::awaitable<> {
         const jobs::bounds most{.output_bytes = 100'000};
-        const auto end = co_await run_bounded(with, "head -c 100000 /dev/zero; exit 3", most);
+        const auto end = co_await run_writing(with, "head -c 100000 /dev/zero; exit 3", most);
         CHECK(end.how == jobs::ended::completed);
         CHECK(end.exit_code == 3);
         CHECK(end.output_bytes == 100'000);
@@ -71,7 +71,7 @@ TEST_CASE("written: whether a short command is over before it is stopped makes n
         for (const char* then : {"", "; sleep 0.002", "; sleep 0.02", "; sleep 300"}) {
             CAPTURE(then);
             auto text = std::string{"echo 0123456789"} + then;
-            const auto end = co_await run_bounded(with, std::move(text), most);
+            const auto end = co_await run_writing(with, std::move(text), most);
             check_killed_by_disk(end, "wrote more than its 5 bytes of output");
             CHECK(end.output_bytes == 5);
             CHECK(end.output.head == "01234");
@@ -111,12 +111,12 @@ TEST_CASE("written: a file larger than it may be is not written, and ends the sh
     with_rig([](rig& with) -> aio::awaitable<> {
         const jobs::bounds most{.file_bytes = 100'000};
         const auto big = with.folder + "/big";
-        const auto end = co_await run_bounded(with, "exec head -c 200000 /dev/zero >big", most);
+        const auto end = co_await run_writing(with, "exec head -c 200000 /dev/zero >big", most);
         check_killed_by_disk(end, "wrote a file larger than its 100000 bytes");
         CHECK(end.signal == SIGXFSZ);
         CHECK(std::filesystem::file_size(big) == 100'000);
         // A child's end is the shell's to judge; a pipe is no file.
-        const auto other = co_await run_bounded(
+        const auto other = co_await run_writing(
             with, "rm big; head -c 200000 /dev/zero >big; head -c 200000 /dev/zero", most);
         CHECK(other.how == jobs::ended::completed);
         CHECK(other.exit_code == 0);

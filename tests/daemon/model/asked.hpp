@@ -36,6 +36,16 @@ struct asked {
 // One ask of a server with this script, or with this stream as its whole chunked reply.
 [[nodiscard]] asked from(byte_server::script script);
 [[nodiscard]] asked from_stream(std::string_view stream);
+// Listens to nothing.
+class deaf final : public model::progress {
+public:
+    void on_text(std::int64_t, std::size_t, std::string_view) override {}
+    void on_retry(std::int64_t, const model::failure&, std::chrono::milliseconds) override {}
+    void on_fallback(std::string_view, std::string_view, const model::failure&) override {}
+};
+
+// A whole reply over a stream.
+inline const std::string fine = streamed(text_stream());
 // What text_stream() has to become, at the first attempt.
 void check_hello(const asked& got);
 // Several, one after another, by one client.

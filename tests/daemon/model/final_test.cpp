@@ -11,8 +11,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string fine = streamed(text_stream());
-
 std::string error_of(int status, std::string_view type, std::string_view message)
 {
     return reply(status, "application/json",

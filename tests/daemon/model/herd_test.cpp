@@ -17,11 +17,7 @@ using namespace agentd::testing;
 using namespace agentd;
 using namespace std::chrono_literals;
 
-namespace {
-
-const std::string fine = streamed(text_stream());
-
-} // namespace
+namespace {} // namespace
 
 namespace {
 

@@ -17,8 +17,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string fine = streamed(text_stream());
-
 // Until it has told of a wait, or has ended.
 aio::awaitable<> until_told(const one_ask& asks)
 {

@@ -66,17 +66,17 @@ checked check(calls has, std::vector<std::string> models = {"claude-test"})
 
 std::string json_reply(std::string_view body)
 {
-    return reply(200, "application/json", body);
+    return testing::reply(200, "application/json", body);
 }
 
 const std::string one_model = json_reply(R"({"type":"model","id":"claude-test"})");
-const std::string list =
+const std::string two_models =
     json_reply(R"({"data":[{"id":"claude-a"},{"id":"claude-test"}],"has_more":false})");
 const std::string counted = json_reply(R"({"input_tokens":2095})");
 
 std::string bad_request(int status, std::string_view message)
 {
-    return reply(status, "application/json",
+    return testing::reply(status, "application/json",
         R"({"type":"error","error":{"type":"invalid_request_error","message":")" +
             std::string{message} + "\"}}");
 }
@@ -85,7 +85,7 @@ std::string bad_request(int status, std::string_view message)
 
 TEST_CASE("online: a server with all calls: one line, and each model is asked for")
 {
-    const auto got = check({{"GET /v1/models?", list}, {"GET /v1/models/", one_model},
+    const auto got = check({{"GET /v1/models?", two_models}, {"GET /v1/models/", one_model},
                                {"POST /v1/messages/count_tokens", counted}},
         {"claude-test", "claude-alias"});
     CHECK(got.ok);
@@ -107,7 +107,7 @@ TEST_CASE("online: compatible servers: a list in OpenAI's form, no count_tokens,
     CHECK(got.says("knows claude-test; it has no count_tokens"));
 
     for (const int status : {404, 405, 501}) {
-        const auto none = reply(status, "text/plain", "no such call");
+        const auto none = testing::reply(status, "text/plain", "no such call");
         got = check({{"GET ", none}, {"POST /v1/messages/count_tokens", none},
             {"POST /v1/messages ", bad_request(400, "model: Field required")}});
         CHECK_MESSAGE(got.ok, got.line);
@@ -120,7 +120,7 @@ TEST_CASE("online: compatible servers: a list in OpenAI's form, no count_tokens,
 
 TEST_CASE("online: an unknown model, with those that are known as far as the server says")
 {
-    auto got = check({{"GET /v1/models?", list}}, {"claude-tset"});
+    auto got = check({{"GET /v1/models?", two_models}}, {"claude-tset"});
     CHECK_FALSE(got.ok);
     CHECK(got.says("the model claude-tset is not known to 127.0.0.1:"));
     CHECK(got.says("; it knows claude-a, claude-test"));
@@ -133,11 +133,11 @@ TEST_CASE("online: an unknown model, with those that are known as far as the ser
     CHECK_FALSE(got.says("m8"));
 
     // The second one: each is asked for.
-    got = check({{"GET /v1/models?", list}}, {"claude-a", "claude-other"});
+    got = check({{"GET /v1/models?", two_models}}, {"claude-a", "claude-other"});
     CHECK(got.says("claude-other is not known"));
     // Only count_tokens knows it.
     got = check({{"POST /v1/messages/count_tokens",
-        reply(404, "application/json",
+        testing::reply(404, "application/json",
             R"({"error":{"type":"not_found_error","message":"model: claude-test"}})")}});
     CHECK(got.says("the model claude-test is not known"));
 }
@@ -156,7 +156,7 @@ TEST_CASE("online: what the server refuses is said with its own words")
         got = check({{"POST /v1/messages ", refused}});
         CHECK(got.says("(" + std::to_string(status) + ")"));
     }
-    auto got = check({{"GET /v1/models?", list},
+    auto got = check({{"GET /v1/models?", two_models},
         {"POST ", bad_request(400, "tools.0: Extra inputs are not permitted")}});
     CHECK(got.says("refuses agentd's requests for claude-test (400): tools.0: Extra inputs"));
     got = check({{"GET ", bad_request(400, "anthropic-version: bad")}});
@@ -178,7 +178,7 @@ TEST_CASE("online: half a key is not shown either, and a key that is a word hide
     auto got = check({{"GET ", bad_request(403, crossing(298))}});
     CHECK(got.says("(403): yyy"));
     CHECK_FALSE(got.says("sk-"));
-    got = check({{"GET ", reply(200, "text/" + crossing(293), "")}});
+    got = check({{"GET ", testing::reply(200, "text/" + crossing(293), "")}});
     CHECK(got.says("is no model's server"));
     CHECK_FALSE(got.says("sk-"));
     got = check({{"GET /v1/models?",
@@ -188,7 +188,7 @@ TEST_CASE("online: half a key is not shown either, and a key that is a word hide
 
     const byte_server server{{[](peer& with) {
         for (auto request = with.read_request(); !request.empty(); request = with.read_request())
-            with.send(request.starts_with("GET /v1/models?") ? list
+            with.send(request.starts_with("GET /v1/models?") ? two_models
                     : request.starts_with("POST")            ? counted
                                                              : api_error(404, "not_found_error"));
     }}};
@@ -200,11 +200,11 @@ TEST_CASE("online: half a key is not shown either, and a key that is a word hide
 
 TEST_CASE("online: what is no model's server, or not at this path")
 {
-    auto got = check({{"GET ", reply(200, "text/html", "<html>welcome</html>")}});
+    auto got = check({{"GET ", testing::reply(200, "text/html", "<html>welcome</html>")}});
     CHECK_FALSE(got.ok);
     CHECK(got.says(
         "is no model's server: it answers GET /v1/models?limit=1000 with 20 bytes of \"text/html\""));
-    got = check({{"GET ", reply(307, "text/plain", "", "location: https://h/\r\n")}});
+    got = check({{"GET ", testing::reply(307, "text/plain", "", "location: https://h/\r\n")}});
     CHECK(got.says("redirect (307)"));
     got = check(calls{});
     CHECK(got.says("has no /v1/messages (HTTP 404)"));

@@ -45,7 +45,7 @@ model::options with_key(const byte_server& server, std::string_view word)
 
 std::string refusal(int status, std::string_view type, std::string_view message)
 {
-    return reply(status, "application/json",
+    return testing::reply(status, "application/json",
         R"({"type":"error","error":{"type":")" + std::string{type} + R"(","message":")" +
             std::string{message} + "\"}}");
 }
@@ -65,19 +65,20 @@ TEST_CASE("case 74, the key across the end of what is shown of an error in a str
 
 TEST_CASE("case 74, the key across the end of what is shown of a reply that is no message")
 {
-    check_hidden(reply(200, "application/json", "{\"a\":\"" + crossing(194) + "\"}"), "no message");
     check_hidden(
-        reply(200, "application/json", "{\"a\":" + crossing(20, "t") + "}"), "is no value");
+        testing::reply(200, "application/json", "{\"a\":\"" + crossing(194) + "\"}"), "no message");
+    check_hidden(testing::reply(200, "application/json", "{\"a\":" + crossing(20, "t") + "}"),
+        "is no value");
 }
 
 TEST_CASE("case 74, the key across the end of what is shown of a request's id")
 {
     const auto field = "request-id: " + crossing(200) + "\r\n";
     check_hidden(api_error(500, "api_error", field), "yyy");
-    check_hidden(reply(500, "application/json",
+    check_hidden(testing::reply(500, "application/json",
                      "{\"request_id\":\"" + crossing(200) + "\",\"error\":{\"message\":\"m\"}}"),
         "yyy");
-    const auto got = from(once(reply(200, "text/event-stream", text_stream(), field)));
+    const auto got = from(once(testing::reply(200, "text/event-stream", text_stream(), field)));
     REQUIRE(got.outcome.has_value());
     CHECK(got.outcome->request_id.find("yyy") == 0);
     CHECK(got.outcome->request_id.find("sk-") == std::string::npos);
@@ -101,7 +102,7 @@ TEST_CASE("a credential that is a word: what a refusal means is not lost with it
     with.fallback = {"claude-other"};
     CHECK(ask(with).fallbacks.size() == 1);
 
-    const byte_server capped{{answering(reply(429, "application/json",
+    const byte_server capped{{answering(testing::reply(429, "application/json",
         R"({"error":{"type":"rate_limit_error","message":"no","details":{"error_code":"enforced_spend_limit_reached"}}})"))}};
     with = with_key(capped, "spend");
     with.retry_attempts = 2;
@@ -138,7 +139,7 @@ aio::awaitable<> look_up(aio::executor io, model::options with, std::optional<st
 TEST_CASE("a credential that is a word: the model's limits are read as they are")
 {
     const byte_server server{
-        {answering(reply(200, "application/json", R"({"max_input_tokens":1000000})"))}};
+        {answering(testing::reply(200, "application/json", R"({"max_input_tokens":1000000})"))}};
     for (const auto* word : {"1000", "max"}) {
         std::optional<std::int64_t> got;
         run_coro([&](aio::executor io) { return look_up(io, with_key(server, word), got); });

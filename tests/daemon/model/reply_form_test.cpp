@@ -11,7 +11,7 @@ TEST_CASE("case 14 empty_200: said so, one attempt, however there is nothing")
 {
     const std::string ok = "HTTP/1.1 200 OK\r\n";
     for (const auto& nothing :
-        {reply(200, "text/event-stream", ""), reply(200, "application/json", ""),
+        {testing::reply(200, "text/event-stream", ""), testing::reply(200, "application/json", ""),
             stream_head() + last_chunk(), ok + "content-length: 0\r\n\r\n", ok + "\r\n"}) {
         const byte_server server{{once(nothing)}};
         auto with = options_for(server);
@@ -24,14 +24,14 @@ TEST_CASE("case 14 empty_200: said so, one attempt, however there is nothing")
 
 TEST_CASE("case 38 json_for_stream: a gateway that ignored `stream`")
 {
-    const auto got = from(once(reply(200, "application/json; charset=utf-8",
+    const auto got = from(once(testing::reply(200, "application/json; charset=utf-8",
         R"({"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":2}})")));
     CHECK(got.text() == "Hi");
 }
 
 TEST_CASE("case 22, in one JSON message: its last call comes out as cut off")
 {
-    const auto got = from(once(reply(200, "application/json",
+    const auto got = from(once(testing::reply(200, "application/json",
         R"({"content":[{"type":"tool_use","id":"t","name":"bash","input":{"command":"ls"}}],"stop_reason":"max_tokens"})")));
     REQUIRE(got.outcome.has_value());
     CHECK(got.outcome->content.at(0).input_is == model::input_state::cut_off);
@@ -40,7 +40,7 @@ TEST_CASE("case 22, in one JSON message: its last call comes out as cut off")
 TEST_CASE("case 39 html_200: the error names the content-type")
 {
     const auto got =
-        from(once(reply(200, "text/html", "<html>Welcome to the hotel's network</html>")));
+        from(once(testing::reply(200, "text/html", "<html>Welcome to the hotel's network</html>")));
     CHECK(got.type() == "protocol_error");
     CHECK(got.message().find("text/html") != std::string::npos);
     CHECK(got.message().find("hotel") != std::string::npos);
@@ -48,8 +48,8 @@ TEST_CASE("case 39 html_200: the error names the content-type")
 
 TEST_CASE("case 47 content_null: an empty answer")
 {
-    const auto got = from(once(
-        reply(200, "application/json", R"({"id":"m","content":null,"stop_reason":"end_turn"})")));
+    const auto got = from(once(testing::reply(
+        200, "application/json", R"({"id":"m","content":null,"stop_reason":"end_turn"})")));
     REQUIRE(got.outcome.has_value());
     CHECK(got.outcome->content.empty());
     CHECK(model::history_content(*got.outcome).empty());
@@ -76,8 +76,8 @@ TEST_CASE("case 66 long_stream: more than 8 MB of events behind more than 8 KB o
 
 TEST_CASE("case 73 gzip_reply: a named error")
 {
-    const auto got =
-        from(once(reply(200, "application/json", "\x1f\x8b", "content-encoding: gzip\r\n")));
+    const auto got = from(
+        once(testing::reply(200, "application/json", "\x1f\x8b", "content-encoding: gzip\r\n")));
     CHECK(got.message().find("gzip") != std::string::npos);
 }
 

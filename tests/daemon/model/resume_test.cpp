@@ -18,13 +18,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-class deaf final : public model::progress {
-public:
-    void on_text(std::int64_t, std::size_t, std::string_view) override {}
-    void on_retry(std::int64_t, const model::failure&, std::chrono::milliseconds) override {}
-    void on_fallback(std::string_view, std::string_view, const model::failure&) override {}
-};
-
 // Of each connection, in order, whether it resumed a session. Filled by the server's threads.
 class resumptions {
 public:

@@ -9,7 +9,7 @@ using kind = attempt_failure::kind;
 
 namespace {
 
-const base::mono_time t0{};
+const base::mono_time first_try{};
 
 attempt_failure http(int status, std::string type = "")
 {
@@ -30,12 +30,12 @@ attempt_failure of(kind what, std::string type = "")
 
 bool is_retried(const attempt_failure& what)
 {
-    retry_policy policy{900s, 0, t0};
-    return std::holds_alternative<retry_policy::again>(policy.on_failure(what, t0, 0));
+    retry_policy policy{900s, 0, first_try};
+    return std::holds_alternative<retry_policy::again>(policy.on_failure(what, first_try, 0));
 }
 
-std::chrono::milliseconds delay(
-    retry_policy& policy, const attempt_failure& what, double random, base::mono_time now = t0)
+std::chrono::milliseconds delay(retry_policy& policy, const attempt_failure& what, double random,
+    base::mono_time now = first_try)
 {
     const auto next = policy.on_failure(what, now, random);
     const auto* again = std::get_if<retry_policy::again>(&next);
@@ -103,7 +103,7 @@ TEST_CASE("retry policy: which failures are tried again")
 
 TEST_CASE("retry policy: the backoff doubles from half a second to thirty, jitter only shortens it")
 {
-    retry_policy least{900s, 0, t0}, most{900s, 0, t0};
+    retry_policy least{900s, 0, first_try}, most{900s, 0, first_try};
     for (const auto full : {500, 1000, 2000, 4000, 8000, 16000, 30000, 30000}) {
         CHECK(delay(most, of(kind::connection), 0).count() == full);
         CHECK(delay(least, of(kind::connection), 1).count() == full * 3 / 4);
@@ -112,7 +112,7 @@ TEST_CASE("retry policy: the backoff doubles from half a second to thirty, jitte
 
 TEST_CASE("retry policy: case 51, the server's wish is a floor that jitter only adds to")
 {
-    retry_policy policy{900s, 0, t0};
+    retry_policy policy{900s, 0, first_try};
     auto limited = http(429);
     limited.retry_after = 120ms;
     CHECK(delay(policy, limited, 0) == 120ms);
@@ -122,30 +122,30 @@ TEST_CASE("retry policy: case 51, the server's wish is a floor that jitter only 
 
 TEST_CASE("retry policy: it ends when the number or the time is spent, and says so")
 {
-    retry_policy three{900s, 3, t0};
+    retry_policy three{900s, 3, first_try};
     CHECK(delay(three, http(500), 0) == 500ms);
     CHECK(delay(three, http(500), 0) == 1000ms);
-    const auto last = three.on_failure(http(500), t0, 0);
+    const auto last = three.on_failure(http(500), first_try, 0);
     CHECK(std::get<retry_policy::give_up>(last).why == "given up after 3 attempts");
     CHECK(three.failed() == 3);
 
-    retry_policy timed{10s, 0, t0};
-    CHECK(delay(timed, http(500), 0, t0 + 9500ms) == 500ms);
-    CHECK(timed.left(t0 + 4s) == 6s);
-    const auto over = timed.on_failure(http(500), t0 + 9500ms, 0);
+    retry_policy timed{10s, 0, first_try};
+    CHECK(delay(timed, http(500), 0, first_try + 9500ms) == 500ms);
+    CHECK(timed.left(first_try + 4s) == 6s);
+    const auto over = timed.on_failure(http(500), first_try + 9500ms, 0);
     CHECK(std::get<retry_policy::give_up>(over).why.find("given up after 2 attempts") == 0);
 
-    retry_policy patient{10s, 0, t0};
+    retry_policy patient{10s, 0, first_try};
     auto limited = http(429);
     limited.retry_after = 3600s;
-    const auto beyond = patient.on_failure(limited, t0 + 4s, 0);
+    const auto beyond = patient.on_failure(limited, first_try + 4s, 0);
     CHECK(std::get<retry_policy::give_up>(beyond).why ==
         "the server asks to wait 3600.0 s, 6.0 s are left for retries");
 }
 
 TEST_CASE("retry policy: a server that talks nonsense is asked three times")
 {
-    retry_policy policy{900s, 0, t0};
+    retry_policy policy{900s, 0, first_try};
     CHECK(delay(policy, of(kind::malformed), 0) >= 0ms);
     CHECK(delay(policy, of(kind::connection), 0) >= 0ms); // in between: the count starts anew
     CHECK(delay(policy, of(kind::malformed), 0) >= 0ms);

@@ -48,8 +48,6 @@ std::string date_in(std::chrono::seconds span)
     return text;
 }
 
-const std::string fine = streamed(text_stream());
-
 } // namespace
 
 TEST_CASE("case 51 s429_retry_after_ms: waits about 120 ms, three attempts")
@@ -92,7 +90,7 @@ TEST_CASE("case 53 s429_http_date: waits until then")
 
 TEST_CASE("case 54 s429_spend_cap: no retry, a clear message")
 {
-    const auto t = with_replies({reply(429, "application/json",
+    const auto t = with_replies({testing::reply(429, "application/json",
         R"({"type":"error","error":{"type":"rate_limit_error","message":"monthly limit","details":{"error_code":"enforced_spend_limit_reached"}}})")});
     CHECK(t.requests.size() == 1);
     CHECK(t.got.message().find("enforced_spend_limit_reached") != std::string::npos);
@@ -136,15 +134,15 @@ TEST_CASE("case 58 s401/403/404/413/422: one attempt, type and request id in the
 
 TEST_CASE("case 59 s413_html: request_too_large, no parse error")
 {
-    const auto t =
-        with_replies({reply(413, "text/html", "<html>413 Request Entity Too Large</html>")});
+    const auto t = with_replies(
+        {testing::reply(413, "text/html", "<html>413 Request Entity Too Large</html>")});
     CHECK(t.got.type() == "request_too_large");
     CHECK(t.requests.size() == 1);
 }
 
 TEST_CASE("case 60 s502_html: retried, the last error shows the status")
 {
-    const auto t = with_replies({reply(502, "text/html", "<html>bad gateway</html>")}, 2);
+    const auto t = with_replies({testing::reply(502, "text/html", "<html>bad gateway</html>")}, 2);
     CHECK(t.requests.size() == 2);
     CHECK(t.got.outcome.error().status == 502);
     CHECK(t.got.type() == "api_error");
@@ -229,8 +227,8 @@ TEST_CASE("a request beyond the API's bound is not sent at all")
 TEST_CASE("case 64 redirect_307: not followed, no credential sent there")
 {
     const byte_server other{{answering(fine)}};
-    const byte_server server{
-        {answering(reply(307, "text/plain", "", "location: " + other.url() + "/v1/messages\r\n"))}};
+    const byte_server server{{answering(
+        testing::reply(307, "text/plain", "", "location: " + other.url() + "/v1/messages\r\n"))}};
     auto with = options_for(server);
     with.retry_attempts = 3;
     const auto got = ask(with);
@@ -242,7 +240,7 @@ TEST_CASE("case 64 redirect_307: not followed, no credential sent there")
 TEST_CASE("case 74 auth_headers: the key goes into one header and nowhere else")
 {
     const std::string echo = "invalid x-api-key: sk-canary-4711";
-    const byte_server server{{answering(reply(401, "application/json",
+    const byte_server server{{answering(testing::reply(401, "application/json",
         R"({"error":{"type":"authentication_error","message":")" + echo + "\"}}"))}};
     const auto got = ask(options_for(server));
     const std::string request = server.requests().at(0);
@@ -255,8 +253,9 @@ TEST_CASE("case 74 auth_headers: the key goes into one header and nowhere else")
 TEST_CASE("a JSON reply that is garbled or no message is asked for again, and not for ever")
 {
     const std::string garbled =
-        reply(200, "application/json", R"({"id":"msg_1","content":[{"type":"te)");
-    for (const auto& odd : {garbled, reply(200, "application/json", R"({"error":"busy"})")}) {
+        testing::reply(200, "application/json", R"({"id":"msg_1","content":[{"type":"te)");
+    for (const auto& odd :
+        {garbled, testing::reply(200, "application/json", R"({"error":"busy"})")}) {
         const auto t = with_replies({odd, odd, fine}, 0);
         REQUIRE_MESSAGE(t.got.outcome.has_value(), t.got.message());
         CHECK(t.got.outcome->attempts == 3);

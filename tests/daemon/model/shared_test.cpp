@@ -22,13 +22,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-class deaf final : public model::progress {
-public:
-    void on_text(std::int64_t, std::size_t, std::string_view) override {}
-    void on_retry(std::int64_t, const model::failure&, std::chrono::milliseconds) override {}
-    void on_fallback(std::string_view, std::string_view, const model::failure&) override {}
-};
-
 aio::awaitable<> ask_some(model::client& client, int times, std::atomic<int>& answered)
 {
     deaf told;

@@ -40,7 +40,7 @@ constexpr std::string_view only_thinks =
 
 std::string refusal(std::string_view message)
 {
-    return reply(400, "application/json",
+    return testing::reply(400, "application/json",
         R"({"type":"error","error":{"type":"invalid_request_error","message":")" +
             std::string{message} + "\"}}");
 }

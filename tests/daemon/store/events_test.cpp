@@ -21,7 +21,7 @@ page ask(
     return out;
 }
 
-using seqs = std::vector<base::event_seq>;
+using seq_list = std::vector<base::event_seq>;
 
 // A session with one task, from its creation to the task's end: six events.
 void add_one_story(tables& db, const std::string& who, std::uint32_t owner)
@@ -84,10 +84,10 @@ TEST_CASE("events: pages go on where the one before ended")
     tables db;
     add_story(db);
     const auto first = ask(db, {}, 0, 5);
-    CHECK(first.seqs == seqs{1, 2, 3, 4, 5});
+    CHECK(first.seqs == seq_list{1, 2, 3, 4, 5});
     CHECK(first.reached == 5);
     const auto last = ask(db, {}, 10, 5);
-    CHECK(last.seqs == seqs{11, 12, 13});
+    CHECK(last.seqs == seq_list{11, 12, 13});
     CHECK(last.reached == 13);
     CHECK(ask(db, {}, 13).seqs.empty());
     CHECK(ask(db, {}, 13).reached == 13);
@@ -101,18 +101,18 @@ TEST_CASE("events: filters by session, task, type, family and owner, each way th
     const base::session_id b{"s_b"};
     const base::task_id t{"t_b"};
 
-    CHECK(ask(db, {.session_id = b}).seqs == seqs{8, 9, 10, 11, 12, 13});
-    CHECK(ask(db, {.task_id = t}).seqs == seqs{9, 10, 11, 12, 13});
+    CHECK(ask(db, {.session_id = b}).seqs == seq_list{8, 9, 10, 11, 12, 13});
+    CHECK(ask(db, {.task_id = t}).seqs == seq_list{9, 10, 11, 12, 13});
     CHECK(ask(db, {.task_id = t, .session_id = base::session_id{"s_a"}}).seqs.empty());
-    CHECK(ask(db, {.task_id = t, .types = {"task.finished"}}).seqs == seqs{13});
-    CHECK(ask(db, {.types = {"model.text"}}).seqs == seqs{5, 11});
-    CHECK(ask(db, {.types = {"turn.*"}}).seqs == seqs{4, 6, 10, 12});
-    CHECK(ask(db, {.types = {"task.*"}}).seqs == seqs{3, 7, 9, 13});
-    CHECK(ask(db, {.types = {"task.finished", "session.created"}}).seqs == seqs{2, 7, 8, 13});
-    CHECK(ask(db, {.types = {"task.submitted", "turn.started"}}).seqs == seqs{3, 4, 9, 10});
+    CHECK(ask(db, {.task_id = t, .types = {"task.finished"}}).seqs == seq_list{13});
+    CHECK(ask(db, {.types = {"model.text"}}).seqs == seq_list{5, 11});
+    CHECK(ask(db, {.types = {"turn.*"}}).seqs == seq_list{4, 6, 10, 12});
+    CHECK(ask(db, {.types = {"task.*"}}).seqs == seq_list{3, 7, 9, 13});
+    CHECK(ask(db, {.types = {"task.finished", "session.created"}}).seqs == seq_list{2, 7, 8, 13});
+    CHECK(ask(db, {.types = {"task.submitted", "turn.started"}}).seqs == seq_list{3, 4, 9, 10});
     CHECK(ask(db, {.types = {"nothing.here"}}).seqs.empty());
-    CHECK(ask(db, {.owner_uid = 2U}).seqs == seqs{1, 8, 9, 10, 11, 12, 13});
-    CHECK(ask(db, {.types = {"task.*", "daemon.*"}, .owner_uid = 1U}).seqs == seqs{1, 3, 7});
+    CHECK(ask(db, {.owner_uid = 2U}).seqs == seq_list{1, 8, 9, 10, 11, 12, 13});
+    CHECK(ask(db, {.types = {"task.*", "daemon.*"}, .owner_uid = 1U}).seqs == seq_list{1, 3, 7});
     CHECK(ask(db, {.session_id = b, .owner_uid = 1U}).seqs.empty());
     CHECK(ask(db, {.task_id = base::task_id{"t_none"}}).seqs.empty());
 }
@@ -130,7 +130,7 @@ TEST_CASE("events: reading on from what was reached leaves nothing out, whatever
         const auto all = ask(db, which);
         CHECK(all.reached == events::newest(*db));
         for (const std::size_t size : {1U, 2U, 3U, 7U}) {
-            seqs read;
+            seq_list read;
             for (base::event_seq after = 0; after < events::newest(*db);) {
                 const auto part = ask(db, which, after, size);
                 read.insert(read.end(), part.seqs.begin(), part.seqs.end());
@@ -151,7 +151,7 @@ TEST_CASE("events: the end of a removed session is still its owner's")
 
     CHECK(ask(db, {.owner_uid = 1U}).seqs.back() == seq);
     CHECK(ask(db, {.owner_uid = 2U}).seqs.back() == seq - 1);
-    CHECK(ask(db, {.task_id = base::task_id{"t_a"}}).seqs == seqs{3, 4, 5, 6, 7});
+    CHECK(ask(db, {.task_id = base::task_id{"t_a"}}).seqs == seq_list{3, 4, 5, 6, 7});
     CHECK(ask(db, {.session_id = base::session_id{"s_a"}}).seqs.size() == 7);
 }
 

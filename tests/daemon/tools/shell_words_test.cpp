@@ -27,7 +27,7 @@ std::string taken_apart(std::string_view text)
     return out;
 }
 
-struct row {
+struct words_row {
     std::string_view text;
     std::string_view parts;
 };
@@ -36,7 +36,7 @@ struct row {
 
 TEST_CASE("shell_words: separators end a simple command")
 {
-    const std::vector<row> table{
+    const std::vector<words_row> table{
         {"ls -l", "ls|-l"},
         {"a;b && c || d | e & f\ng", "a ; b ; c ; d ; e ; f ; g"},
         {"(a; b) | { c; }", "a ; b ; c"},
@@ -53,7 +53,7 @@ TEST_CASE("shell_words: separators end a simple command")
 
 TEST_CASE("shell_words: quotes make one word and go away")
 {
-    const std::vector<row> table{
+    const std::vector<words_row> table{
         {"echo 'a;b' \"c && d\"", "echo|a;b|c && d"},
         {"s'u'd\"o\" x", "sudo|x"},
         {"\\sudo x", "sudo|x"},
@@ -70,7 +70,7 @@ TEST_CASE("shell_words: quotes make one word and go away")
 
 TEST_CASE("shell_words: redirections are no words, and those that write are told")
 {
-    const std::vector<row> table{
+    const std::vector<words_row> table{
         {"a >x", "a > x"},
         {"a > x >> y 2> z", "a > x > y > z"},
         {"a &>x", "a > x"},
@@ -92,7 +92,7 @@ TEST_CASE("shell_words: redirections are no words, and those that write are told
 
 TEST_CASE("shell_words: what is inside substitutions is commands, too")
 {
-    const std::vector<row> table{
+    const std::vector<words_row> table{
         {"echo $(a b) c", "a|b ; echo|$()|c"},
         {"echo \"x $(a; b) y\"", "a ; b ; echo|x $() y"},
         {"echo `a b`", "a|b ; echo|$()"},
@@ -111,7 +111,7 @@ TEST_CASE("shell_words: what is inside substitutions is commands, too")
 
 TEST_CASE("shell_words: grammar around a command is no part of it")
 {
-    const std::vector<row> table{
+    const std::vector<words_row> table{
         {"A=1 B='x y' a b", "a|b"},
         {"A=1", ""},
         {"x=(a b) c", "c"},

@@ -26,7 +26,7 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr auto as_error = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds accept_pause{20}; // when descriptors have run out
 
 // Chooses http/1.1 where a client offers protocols; offers without it are refused.
@@ -137,12 +137,12 @@ asio::awaitable<void> http_server::state::accept_all()
     for (;;) {
         auto strand = asio::make_strand(io);
         tcp::socket socket{strand};
-        auto [error] = co_await acceptor.async_accept(socket, as_result);
+        auto [error] = co_await acceptor.async_accept(socket, as_error);
         if (error == asio::error::operation_aborted)
             co_return;
         if (error) {
             asio::steady_timer pause{io, accept_pause};
-            co_await pause.async_wait(as_result);
+            co_await pause.async_wait(as_error);
             continue;
         }
         start(std::move(socket));

@@ -72,7 +72,7 @@ finding result_unmet(const result_expectation& wanted, const json::object& resul
     auto text = result_text(result);
     if (auto missing = lacks(path + ".contains", wanted.contains, text, known))
         return missing;
-    if (auto there = holds(path + ".not_contains", wanted.not_contains, text, known))
+    if (auto there = must_hold(path + ".not_contains", wanted.not_contains, text, known))
         return there;
     const auto* flag = result.if_contains("is_error");
     bool is_error = flag != nullptr && flag->get_bool();
@@ -174,7 +174,7 @@ finding history_unmet(
     auto history = history_text(request);
     if (auto missing = lacks("history_contains", wanted.history_contains, history, known))
         return missing;
-    if (auto there = holds("history_not_contains", wanted.history_not_contains, history, known))
+    if (auto there = must_hold("history_not_contains", wanted.history_not_contains, history, known))
         return there;
     if (auto missing = lacks_order("history_in_order", wanted.history_in_order, history, known))
         return missing;
@@ -187,7 +187,7 @@ finding texts_unmet(
     auto last = last_text(request);
     if (auto missing = lacks("contains", wanted.contains, last, known))
         return missing;
-    if (auto there = holds("not_contains", wanted.not_contains, last, known))
+    if (auto there = must_hold("not_contains", wanted.not_contains, last, known))
         return there;
     if (auto missing = lacks_order("contains_in_order", wanted.contains_in_order, last, known))
         return missing;

@@ -28,7 +28,7 @@ struct known {
     bool paused = false;
 };
 
-json::value parsed(std::string_view text)
+json::value parsed_or_null(std::string_view text)
 {
     boost::system::error_code error;
     json::parse_options options;
@@ -73,7 +73,7 @@ std::optional<last_answer> answer_of(const json::object& line)
 
 complaint judge(known& talk, const std::string& body)
 {
-    auto value = parsed(body);
+    auto value = parsed_or_null(body);
     if (!value.is_object())
         return "the request body is no JSON object";
     validation_context context;
@@ -93,7 +93,7 @@ recorded_verdict judge_recorded(std::istream& lines)
     recorded_verdict out;
     std::map<std::string, known, std::less<>> talks;
     for (std::string line; std::getline(lines, line);) {
-        auto value = parsed(line);
+        auto value = parsed_or_null(line);
         const auto* record = value.if_object();
         auto answer = record == nullptr ? std::nullopt : answer_of(*record);
         ++out.requests;

@@ -18,7 +18,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t deepest_json = 64;
+constexpr std::size_t deepest_scenario = 64;
 
 std::string indexed(const std::string& path, std::size_t i)
 {
@@ -229,7 +229,7 @@ scenario read_scenario(const json::value& value, fault_list& faults)
 std::expected<scenario, std::string> parse_scenario(std::string_view text)
 {
     json::parse_options options;
-    options.max_depth = deepest_json;
+    options.max_depth = deepest_scenario;
     boost::system::error_code error;
     auto value = json::parse({text.data(), text.size()}, error, {}, options);
     if (error)

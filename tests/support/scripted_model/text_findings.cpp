@@ -31,8 +31,8 @@ finding lacks(std::string_view field, const std::vector<std::string>& parts, std
     return std::nullopt;
 }
 
-finding holds(std::string_view field, const std::vector<std::string>& parts, std::string_view text,
-    const variables& known)
+finding must_hold(std::string_view field, const std::vector<std::string>& parts,
+    std::string_view text, const variables& known)
 {
     for (const auto& part : parts) {
         auto unwanted = substituted(std::string_view{part}, known);

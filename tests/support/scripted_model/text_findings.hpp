@@ -22,8 +22,8 @@ finding lacks(std::string_view field, const std::vector<std::string>& parts, std
     const variables& known);
 
 /// The first part that is in the text.
-finding holds(std::string_view field, const std::vector<std::string>& parts, std::string_view text,
-    const variables& known);
+finding must_hold(std::string_view field, const std::vector<std::string>& parts,
+    std::string_view text, const variables& known);
 
 /// The first part that is not behind those before it.
 finding lacks_order(std::string_view field, const std::vector<std::string>& parts,

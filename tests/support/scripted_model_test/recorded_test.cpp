@@ -16,7 +16,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::string_view hello = R"([{"role":"user","content":"a"}])";
+constexpr std::string_view first_message = R"([{"role":"user","content":"a"}])";
 constexpr std::string_view call =
     R"({"content":[{"type":"tool_use","id":"t","name":"n","input":{"x":1},"input_raw":"{\"x\":1.0}"}],)"
     R"("stop_reason":"tool_use"})";
@@ -56,14 +56,15 @@ std::string replaced(std::string_view text, std::string_view old, std::string_vi
 
 TEST_CASE("recorded: a history that grows as it should has no finding")
 {
-    CHECK(
-        found(line(hello, "null") + line(hello, call) + line(answered, "\"unknown\""), 3).empty());
+    CHECK(found(
+        line(first_message, "null") + line(first_message, call) + line(answered, "\"unknown\""), 3)
+            .empty());
 }
 
 TEST_CASE("recorded: a broken body is found and named")
 {
     const auto wrong = replaced(answered, "tool_result", "tool_reslut");
-    const auto findings = found(line(hello, call) + line(wrong, "null"), 2);
+    const auto findings = found(line(first_message, call) + line(wrong, "null"), 2);
     CHECK(findings.find("c request 2: ") == 0);
     CHECK(findings.find("tool_reslut") != std::string::npos);
 }
@@ -71,24 +72,26 @@ TEST_CASE("recorded: a broken body is found and named")
 TEST_CASE("recorded: a changed number of an echoed input is found")
 {
     const auto wrong = replaced(answered, "1.0", "1");
-    CHECK(found(line(hello, call) + line(wrong, "null"), 2).find(".input") != std::string::npos);
+    CHECK(found(line(first_message, call) + line(wrong, "null"), 2).find(".input") !=
+        std::string::npos);
 }
 
 TEST_CASE("recorded: an assistant message after a reply that never ended is found")
 {
-    CHECK(found(line(hello, "null") + line(answered, "null"), 2).find("never replied") !=
+    CHECK(found(line(first_message, "null") + line(answered, "null"), 2).find("never replied") !=
         std::string::npos);
 }
 
 TEST_CASE("recorded: conversations do not mix")
 {
-    const auto other = replaced(hello, "\"a\"", "\"b\"");
-    CHECK(found(line(hello, call, "c") + line(other, "null", "d") + line(answered, "null"), 3)
+    const auto other = replaced(first_message, "\"a\"", "\"b\"");
+    CHECK(
+        found(line(first_message, call, "c") + line(other, "null", "d") + line(answered, "null"), 3)
             .empty());
 }
 
 TEST_CASE("recorded: what is no record is a finding, not silence")
 {
     CHECK(found("no json\n", 1) == "line 1: no record\n");
-    CHECK(found(line(hello, "17"), 1) == "line 1: no record\n");
+    CHECK(found(line(first_message, "17"), 1) == "line 1: no record\n");
 }
