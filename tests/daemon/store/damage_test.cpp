@@ -13,7 +13,7 @@ namespace {
 using store::connection;
 using store::errc;
 
-constexpr int sessions = 200;
+constexpr int many_sessions = 200;
 
 // A session with a long message and an event.
 void add_session(connection& c, int number)
@@ -37,7 +37,7 @@ void fill(const std::string& folder)
 {
     test_store db{folder};
     REQUIRE(db.write([](connection& c) {
-        for (int i = 0; i < sessions; ++i)
+        for (int i = 0; i < many_sessions; ++i)
             add_session(c, i);
     }));
 }
@@ -120,7 +120,7 @@ TEST_CASE("damage: pages of garbage fail the calls that meet them; the rest can 
     garble_messages(file_of(folder));
     test_store db{folder.state()};
     int failed = 0;
-    for (int i = 0; i < sessions; ++i) {
+    for (int i = 0; i < many_sessions; ++i) {
         const auto found = db.read([i](connection& c) {
             return store::messages::history(c, base::session_id{fmt::format("s_{}", i)}, 1);
         });
@@ -128,7 +128,7 @@ TEST_CASE("damage: pages of garbage fail the calls that meet them; the rest can 
         CHECK((found || found.error().is(errc::corrupt)));
     }
     CHECK(failed > 0);
-    CHECK(failed < sessions);
+    CHECK(failed < many_sessions);
 }
 
 TEST_CASE("lost: without its log the state is an older one, and no number is used twice")
@@ -178,11 +178,11 @@ TEST_CASE("lost: an older copy in the place of the database goes on behind what 
     std::filesystem::copy_file(file_of(folder), file_of(folder, ".copy"));
     {
         test_store db{folder.state()};
-        CHECK(next_seq(db) == sessions + 1);
+        CHECK(next_seq(db) == many_sessions + 1);
     }
     std::filesystem::rename(file_of(folder, ".copy"), file_of(folder));
     test_store db{folder.state()};
-    CHECK(next_seq(db) == sessions + 2);
+    CHECK(next_seq(db) == many_sessions + 2);
 }
 
 TEST_CASE("lost: a log that somebody else has copied into the database is no loss")
