@@ -21,8 +21,6 @@
 namespace agentd::store::schema {
 namespace {
 
-constexpr std::int64_t application_id = 0x61676e74; // "agnt"
-
 constexpr step all_steps[] = {v1, v2, v3};
 
 // Its names survive a power loss.

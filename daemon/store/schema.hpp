@@ -6,10 +6,14 @@
 #include "base/error.hpp"
 #include "store/sqlite.hpp"
 
+#include <cstdint>
 #include <span>
 #include <string>
 
 namespace agentd::store::schema {
+
+// How SQLite's application_id tells our databases from others'.
+inline constexpr std::int64_t application_id = 0x61676e74; // "agnt"
 
 // SQL that leads from version N (its index) to N + 1.
 using step = const char*;
