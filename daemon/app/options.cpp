@@ -21,6 +21,11 @@ std::expected<options, early_end> parse_options(int argc, const char* const* arg
     app.add_flag("--online", out.online,
            "with --check-config: ask the model's server, and say in one line what does not work")
         ->needs(check);
+    auto* const state = app.add_flag("--check-state", out.check_state,
+        "look at the state without changing it, say what is wrong and what to do, and end");
+    state->excludes(check);
+    app.add_flag("--json", out.json, "with --check-state: one finding a line, as JSON")
+        ->needs(state);
     app.set_version_flag("--version", std::string{"agentd "} + AGENTD_VERSION);
     try { // CLI11 tells of everything, help included, by exceptions
         app.parse(argc, argv);

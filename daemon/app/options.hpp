@@ -13,6 +13,8 @@ struct options {
     std::optional<std::string> state_dir;
     bool check_config = false;
     bool online = false; // with check_config
+    bool check_state = false;
+    bool json = false; // with check_state
 };
 
 // Help, the version, or what is wrong with the arguments.

@@ -10,6 +10,7 @@
 #include "app/process.hpp"
 #include "app/settings.hpp"
 #include "app/startup.hpp"
+#include "app/tell_state.hpp"
 #include "base/log.hpp"
 #include "jobs/watcher.hpp"
 #include "model/options.hpp"
@@ -169,6 +170,8 @@ int run(int argc, char** argv)
         fmt::print(given.error().exit_code == 0 ? stdout : stderr, "{}", given.error().text);
         return given.error().exit_code;
     }
+    if (given->check_state)
+        return tell_state(*given, process_environment(), ::geteuid());
     // Before there is anything in memory that it need not have.
     const auto beside = given->check_config ? std::nullopt : start_watcher();
     auto from = read_startup(*given, process_environment(), ::geteuid());
