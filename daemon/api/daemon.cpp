@@ -32,9 +32,12 @@ std::string info_json(const daemon_info& info, const session::counts& now, std::
         .member("pid", info.pid)
         .member("uid", info.uid)
         .member("started_at", base::to_rfc3339(info.started_at))
-        .member("threads", info.threads)
-        .member("shared", info.shared)
-        .member("model", info.model);
+        .member("state_dir", info.state_dir);
+    if (info.config_file.empty())
+        to.null("config_file");
+    else
+        to.member("config_file", info.config_file);
+    to.member("threads", info.threads).member("shared", info.shared).member("model", info.model);
     {
         auto roots = to.array("workspace_roots");
         for (const auto& root : info.workspace_roots)

@@ -17,6 +17,8 @@ struct daemon_info {
     std::int64_t pid = 0;
     std::uint32_t uid = 0;
     base::wall_time started_at{};
+    std::string state_dir;
+    std::string config_file; // empty: none, all defaults
     unsigned threads = 1;
     bool shared = false;
     std::vector<std::string> workspace_roots; // where tasks may work, in shared mode

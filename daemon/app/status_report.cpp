@@ -27,6 +27,8 @@ status_report::status_report(const startup& from, const model::client& model,
     fixed_.pid = ::getpid();
     fixed_.uid = ::geteuid();
     fixed_.started_at = base::wall_now();
+    fixed_.state_dir = from.state_dir;
+    fixed_.config_file = from.config_file;
     fixed_.threads = static_cast<unsigned>(all.threads);
     fixed_.shared = all.shared;
     fixed_.workspace_roots = all.workspace.roots;

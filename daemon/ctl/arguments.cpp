@@ -30,6 +30,7 @@ struct parsed {
     transcript_verb transcript;
     rm_verb rm;
     events_verb events;
+    doctor_verb doctor;
 };
 
 // CLI11's own check of this tells the largest double there is.
@@ -211,6 +212,12 @@ void add_daemon_verbs(CLI::App& app, parsed& all)
     info->callback([&all] { all.result.what = info_verb{}; });
     auto* health = app.add_subcommand("health", "whether the daemon is well");
     health->callback([&all] { all.result.what = health_verb{}; });
+
+    auto* doctor = app.add_subcommand("doctor", "find out what is wrong and what to do about it");
+    doctor->add_option("--state-dir", all.doctor.state_dir, "where the daemon keeps its state");
+    doctor->add_option("--config", all.doctor.config, "the daemon's configuration file");
+    doctor->add_option("--agentd", all.doctor.agentd, "the daemon's program, which looks there");
+    choose(*doctor, all, all.doctor);
 }
 
 early_end ended(const CLI::App& app, const CLI::ParseError& why)

@@ -108,10 +108,14 @@ struct events_verb {
 };
 struct info_verb {};
 struct health_verb {};
+struct doctor_verb {
+    std::optional<std::string> state_dir, config; // for agentd's checks
+    std::optional<std::string> agentd;            // the program; absent: looked for
+};
 
 using verb = std::variant<submit_verb, run_verb, ls_verb, show_verb, follow_verb, wait_verb,
     cancel_verb, send_verb, jobs_verb, output_verb, kill_verb, input_verb, sessions_verb,
-    transcript_verb, rm_verb, events_verb, info_verb, health_verb>;
+    transcript_verb, rm_verb, events_verb, info_verb, health_verb, doctor_verb>;
 
 struct invocation {
     std::optional<std::string> socket;

@@ -1,6 +1,6 @@
 // What the verbs do: one function each, in chapters by what they are about (submit.cpp,
-// tasks.cpp, follow.cpp, jobs.cpp, sessions.cpp, info.cpp). An error's code decides about the
-// exit code, its text is what stderr shows. All on the one strand of agentctl.
+// tasks.cpp, follow.cpp, jobs.cpp, sessions.cpp, info.cpp, doctor.cpp). An error's code decides
+// about the exit code, its text is what stderr shows. All on the one strand of agentctl.
 #pragma once
 
 #include "aio/awaitable.hpp"
@@ -43,6 +43,7 @@ done execute(context& with, rm_verb what);
 done execute(context& with, events_verb what);
 done execute(context& with, info_verb what);
 done execute(context& with, health_verb what);
+done execute(context& with, doctor_verb what);
 
 // --- what several chapters use
 
