@@ -53,8 +53,8 @@ void check_rights(const std::string& path, std::uint32_t owner, findings& to)
 
 void check_all_rights(const std::string& folder, findings& to)
 {
-    constexpr std::array<std::string_view, 6> names{
-        "/agentd.db", "/agentd.db-wal", "/agentd.db-shm", "/lock", "/jobs", "/workspaces"};
+    constexpr std::array<std::string_view, 7> names{"/agentd.db", "/agentd.db-wal",
+        "/agentd.db-shm", "/agentd.db-seq", "/lock", "/jobs", "/workspaces"};
     struct stat is{};
     if (::stat(folder.c_str(), &is) != 0)
         return;

@@ -92,6 +92,20 @@ void check_log(const store::log_file& log, const lock_state& lock, findings& to)
             {"database.log", verdict::ok, fmt::format("{} in the log", size_text(log.bytes)), ""});
 }
 
+// What readers of events were told, and the database does not have (any more).
+void check_history(const store::inspection& is, findings& to)
+{
+    if (is.given > is.newest)
+        to.push_back({"database.history", verdict::error,
+            fmt::format("events {} to {} were told to somebody and are not in the database: it is "
+                        "older than it was",
+                is.newest + 1, is.given),
+            "if its log, or a newer copy, is somewhere, put it back before the next start, which "
+            "goes on from what there is; after a power loss there is nothing to be done"});
+    else
+        to.push_back({"database.history", verdict::ok, fmt::format("{} events", is.newest), ""});
+}
+
 // Somebody has removed it: SQLite itself does so at an orderly end alone.
 void check_vanished_log(const store::inspection& is, bool ended_badly, findings& to)
 {
@@ -165,6 +179,8 @@ void check_database(
         {"database", verdict::ok, fmt::format("{}, {}", file, size_text(size_of(file))), ""});
     check_schema(folder, *found, to);
     check_pages(*found, to);
+    if (!found->foreign)
+        check_history(*found, to);
     if (found->without_log && !log->there)
         check_vanished_log(*found, ended_badly, to);
     else

@@ -4,6 +4,7 @@
 #include "base/unique_fd.hpp"
 #include "store/read_only.hpp"
 #include "store/schema.hpp"
+#include "store/seq_mark.hpp"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -82,8 +83,11 @@ inspection look(read_only_database& db, std::chrono::milliseconds patience)
     const auto tables = db.number("SELECT count(*) FROM sqlite_schema").value_or(0);
     const bool empty = tables == 0 && found.version == 0;
     found.foreign = !empty && db.number("PRAGMA application_id") != schema::application_id;
-    if (!empty && !found.foreign)
+    if (!empty && !found.foreign) {
         found.in_use = db.number("SELECT boot_id <> '' FROM meta").value_or(0) != 0;
+        found.newest =
+            static_cast<base::event_seq>(db.number("SELECT max(seq) FROM events").value_or(0));
+    }
     auto pages = db.check_pages(limits::check_complaints, patience);
     found.checked = pages.finished;
     found.complaints = std::move(pages.complaints);
@@ -133,7 +137,9 @@ base::result<inspection> inspect(
     auto db = read_only_database::open(folder + "/agentd.db", how);
     if (!db)
         return std::unexpected(std::move(db.error()));
+    const auto given = newest_given(folder + "/agentd.db-seq"); // before the events are read
     auto found = look(*db, patience);
+    found.given = given;
     if (const auto failure = db->failure())
         return std::unexpected(*failure);
     found.without_log = how == read_only_database::access::without_log;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "base/ids.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -27,12 +28,14 @@ struct log_file {
 [[nodiscard]] base::result<log_file> look_at_log(const std::string& folder);
 
 struct inspection {
-    std::int64_t version = 0; // of the schema; 0: an empty database
-    std::int64_t known = 0;   // the newest that this program knows
-    bool foreign = false;     // another program's
-    bool in_use = false;      // marked so: a daemon works with it, or did not end in order
-    bool without_log = false; // read as if there were no log
-    bool checked = true;      // all pages; false: there was no time
+    std::int64_t version = 0;   // of the schema; 0: an empty database
+    std::int64_t known = 0;     // the newest that this program knows
+    bool foreign = false;       // another program's
+    bool in_use = false;        // marked so: a daemon works with it, or did not end in order
+    base::event_seq newest = 0; // event that it has
+    base::event_seq given = 0;  // the newest that somebody was told of; 0: not known
+    bool without_log = false;   // read as if there were no log
+    bool checked = true;        // all pages; false: there was no time
     std::vector<std::string> complaints; // about the pages
 };
 

@@ -42,6 +42,12 @@ seq_mark::seq_mark(const std::string& file)
         found_ = read_from(file_.get());
 }
 
+base::event_seq newest_given(const std::string& file)
+{
+    const base::unique_fd at{::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+    return at ? read_from(at.get()) : 0;
+}
+
 void seq_mark::set(base::event_seq newest)
 {
     const auto text = text_of(newest);

@@ -28,4 +28,7 @@ private:
     base::event_seq found_ = 0;
 };
 
+// What stands in such a file, which is only read; 0: nothing is known.
+[[nodiscard]] base::event_seq newest_given(const std::string& file);
+
 } // namespace agentd::store

@@ -126,6 +126,11 @@ std::vector<damage> of_ended_daemons()
         {"a mark of use and no log",
             [](const auto& at) { run_sql(at + "/agentd.db", "UPDATE meta SET boot_id = 'b'"); },
             "database.log", "error", 1},
+        {"an older database than was told of",
+            [](const auto& at) {
+                write_file(at + "/agentd.db-seq", "00000000000000000999 00000000000000000999\n");
+            },
+            "database.history", "error", 1},
         {"others' rights", [](const auto& at) { ::chmod((at + "/jobs").c_str(), 0755); }, "rights",
             "warning", 0},
         {"no rights of the owner",
