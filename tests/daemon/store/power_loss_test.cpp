@@ -23,6 +23,13 @@ struct told {
     base::event_seq published = 0;
 };
 
+// Each costs two starts of a database: many where they are quick.
+#ifdef __OPTIMIZE__
+constexpr std::uint64_t seeds = 3;
+#else
+constexpr std::uint64_t seeds = 1;
+#endif
+
 struct loss {
     std::string folder;
     told before;
@@ -144,7 +151,7 @@ TEST_CASE("power loss: what was promised is there, nothing is half there, no num
 {
     std::size_t images = 0;
     std::size_t unsynced_lost = 0;
-    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
         const temp_folder folder;
         power_loss_vfs disk{seed, power_loss_vfs::syncs::kept};
         load work{disk, folder.path()};
@@ -158,7 +165,7 @@ TEST_CASE("power loss: what was promised is there, nothing is half there, no num
         }
     }
     MESSAGE(images, " power losses; ", unsynced_lost, " took something that was not promised");
-    CHECK(images > 40);
+    CHECK(images > 13 * seeds);
     CHECK(unsynced_lost > 0); // else the disk was not as bad as it is meant to be
 }
 
