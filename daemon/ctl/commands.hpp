@@ -62,7 +62,7 @@ aio::awaitable<base::result<proto::api::task>> watch(
 [[nodiscard]] base::result<std::string> text_argument(const std::string& given);
 
 // What the end of a task means for the exit code: nothing, task_failed or task_cancelled.
-[[nodiscard]] base::result<> verdict(const proto::api::task& ended);
+[[nodiscard]] base::result<> outcome_of(const proto::api::task& ended);
 
 // An object as aligned "name  value" lines; nested ones as a.b.
 void print_object(console& term, const proto::json::value& object);

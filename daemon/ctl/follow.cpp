@@ -74,7 +74,7 @@ done execute(context& with, follow_verb what)
     with.farewell.clear();
     if (!ended)
         co_return std::unexpected(std::move(ended).error());
-    co_return verdict(*ended);
+    co_return outcome_of(*ended);
 }
 
 done execute(context& with, events_verb what)

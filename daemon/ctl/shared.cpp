@@ -86,7 +86,7 @@ done each_item(client& daemon, std::string path, query filter, std::int64_t limi
     }
 }
 
-base::result<> verdict(const proto::api::task& ended)
+base::result<> outcome_of(const proto::api::task& ended)
 {
     using proto::api::task_state;
     const auto& id = ended.id.str();

@@ -166,7 +166,7 @@ done execute(context& with, run_verb what)
         term.raw(proto::api::to_json(*ended) + "\n");
     else if (ended->result)
         term.text(*ended->result + "\n");
-    co_return verdict(*ended);
+    co_return outcome_of(*ended);
 }
 
 } // namespace agentd::ctl

@@ -89,7 +89,7 @@ done wait_for_all(context& with, std::vector<std::string> ids, wait_limit limit)
         const auto ended = co_await wait_for(with, id, limit);
         if (!ended)
             co_return std::unexpected(ended.error());
-        if (auto one = verdict(*ended); !one && (worst || one.error().is(errc::task_failed)))
+        if (auto one = outcome_of(*ended); !one && (worst || one.error().is(errc::task_failed)))
             worst = worst || !worst.error().is(errc::task_failed) ? std::move(one) : worst;
     }
     co_return worst;
@@ -140,7 +140,7 @@ done wait_for_any(context& with, std::vector<std::string> ids, wait_limit limit)
     if (!already)
         co_return std::unexpected(std::move(already).error());
     if (*already)
-        co_return verdict(**already);
+        co_return outcome_of(**already);
     event_query which;
     which.after = std::move(*seq);
     which.types.emplace_back("task.finished");
@@ -158,7 +158,7 @@ done wait_for_any(context& with, std::vector<std::string> ids, wait_limit limit)
         const auto ended = co_await wait_for(with, *id, limit);
         if (!ended)
             co_return std::unexpected(ended.error());
-        co_return verdict(*ended);
+        co_return outcome_of(*ended);
     }
 }
 
