@@ -28,7 +28,9 @@ std::string_view reason_of(input_stop why)
     case input_stop::ended: return "the job has ended";
     case input_stop::timed_out: return "the job did not read more";
     case input_stop::line_too_long:
-        return "a line of a terminal holds at most 4095 bytes, its end included";
+        static_assert(limits::terminal_line == 4095);
+        return "a line of a terminal holds at most 4095 bytes, its end included, of all that has "
+               "been written to it";
     }
     return "";
 }
@@ -105,7 +107,7 @@ aio::awaitable<input_result> job_input::write(
     result.why = refused;
     if (refused != input_stop::none)
         co_return result;
-    if (!self->fits(text)) {
+    if (!self->unfinished_behind(text)) {
         result.why = input_stop::line_too_long;
         co_return result;
     }
@@ -114,19 +116,24 @@ aio::awaitable<input_result> job_input::write(
         text += self->end_mark(text);
     std::size_t taken = 0;
     const auto stopped = co_await self->write_all(text, taken, deadline);
-    self->total_ += taken + (eof && text.empty() ? 1 : 0);
-    if (taken != 0)
-        self->awaited_ = false;
-    if (taken != 0)
-        self->at_line_start_ = taken > size || text[taken - 1] == '\n' || text[taken - 1] == '\r';
     result.why = stopped;
     result.taken = std::min(taken, size);
     result.closed = stopped == input_stop::none && eof;
     if (result.closed && !self->terminal_) {
+        ++self->total_;
+        self->awaited_ = false;
         self->close();
         self->at_ = at::closed;
     }
     co_return result;
+}
+
+// At once, and not when all is written: a write that is cancelled has been taken up to here.
+void job_input::took(std::string_view part)
+{
+    line_ = unfinished_behind(part).value_or(line_ + part.size());
+    total_ += part.size();
+    awaited_ = false;
 }
 
 std::optional<input_identity> job_input::identity()
@@ -154,25 +161,36 @@ std::string job_input::end_mark(std::string_view text) const
     termios now{};
     if (!terminal_ || ::tcgetattr(terminal_.get(), &now) != 0)
         return {};
-    const bool line_start =
-        text.empty() ? at_line_start_ : text.back() == '\n' || text.back() == '\r';
-    const bool by_lines = (now.c_lflag & ICANON) != 0;
-    return std::string(by_lines && !line_start ? 2 : 1, static_cast<char>(now.c_cc[VEOF]));
+    const bool within_line = unfinished_behind(text) != std::size_t{0};
+    return std::string(within_line ? 2 : 1, static_cast<char>(now.c_cc[VEOF]));
 }
 
-bool job_input::fits(std::string_view text) const
+// A terminal that waits for whole lines keeps what is not ended yet, of all writes together. What
+// erases some of it is counted as a part of it: an estimate errs upwards.
+std::optional<std::size_t> job_input::unfinished_behind(std::string_view text) const
 {
-    constexpr std::size_t longest_line = 4095; // the kernel's N_TTY_BUF_SIZE without one
     termios now{};
     if (!terminal_ || ::tcgetattr(terminal_.get(), &now) != 0 || (now.c_lflag & ICANON) == 0)
-        return true;
+        return 0;
+    const auto character = [&now](int which) { return static_cast<char>(now.c_cc[which]); };
+    std::string ends{'\n', character(VEOF)};
+    for (const int which : {VEOL, VEOL2})
+        if (character(which) != 0) // else there is none
+            ends += character(which);
+    if ((now.c_iflag & ICRNL) != 0)
+        ends += '\r';
+    auto line = line_;
     while (!text.empty()) {
-        const auto line = text.substr(0, text.find_first_of("\r\n"));
-        if (line.size() >= longest_line)
-            return false;
-        text.remove_prefix(std::min(line.size() + 1, text.size()));
+        const auto end = text.find_first_of(ends);
+        line += std::min(end, text.size());
+        if (line >= limits::terminal_line)
+            return std::nullopt;
+        if (end == text.npos)
+            break;
+        line = 0;
+        text.remove_prefix(end + 1);
     }
-    return true;
+    return line;
 }
 
 aio::awaitable<input_stop> job_input::wait_for_turn(std::uint64_t number, time_point deadline)
@@ -201,6 +219,7 @@ aio::awaitable<input_stop> job_input::write_all(
         if (n > 0) {
             const auto bytes = static_cast<std::size_t>(n);
             taken += bytes;
+            took(rest.substr(0, bytes));
             rest.remove_prefix(bytes);
             continue;
         }

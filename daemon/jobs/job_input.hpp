@@ -79,6 +79,9 @@ public:
     // The job is silent and waits for it, as far as is known (see stalls.hpp).
     void set_awaited(bool is) { awaited_ = is; }
     [[nodiscard]] bool awaited() const { return awaited_; }
+    // How often its processes were looked at for that.
+    void note_look() { ++looks_; }
+    [[nodiscard]] std::uint64_t looks() const { return looks_; }
 
 private:
     using time_point = std::chrono::steady_clock::time_point;
@@ -88,9 +91,11 @@ private:
     aio::awaitable<input_stop> wait_for_turn(std::uint64_t number, time_point deadline);
     aio::awaitable<input_stop> write_all(std::string_view rest, std::size_t& taken, time_point by);
     aio::awaitable<> wait_for_room(time_point deadline);
-    // What makes the end of the input behind `text`, and whether that can be written.
+    void took(std::string_view part);
+    // How much of a line a terminal would hold back behind `text`; nullopt: it would lose some.
+    [[nodiscard]] std::optional<std::size_t> unfinished_behind(std::string_view text) const;
+    // What makes the end of the input behind `text`.
     [[nodiscard]] std::string end_mark(std::string_view text) const;
-    [[nodiscard]] bool fits(std::string_view text) const;
     void close();
 
     enum class at { waiting, open, closed, ended };
@@ -98,10 +103,11 @@ private:
     aio::executor strand_;
     at at_ = at::waiting;
     aio::asio::posix::basic_stream_descriptor<aio::executor> pipe_; // or terminal
-    base::unique_fd terminal_;  // the job's side of it; none: it is a pipe
-    bool at_line_start_ = true; // of a terminal: what has been written ends a line
+    base::unique_fd terminal_; // the job's side of it; none: it is a pipe
+    std::size_t line_ = 0;     // of a terminal: bytes of the line that has not been ended yet
     std::uint64_t total_ = 0;
     bool awaited_ = false;
+    std::uint64_t looks_ = 0;
     std::uint64_t next_ = 0;          // number of the next writer
     std::deque<std::uint64_t> queue_; // of those that have not ended
     aio::condition changed_;

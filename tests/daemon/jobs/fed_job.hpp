@@ -57,6 +57,14 @@ struct fed_job {
     aio::task running;
 };
 
+inline std::string numbered_lines(std::size_t bytes)
+{
+    std::string text;
+    for (int i = 0; text.size() < bytes; ++i)
+        text += std::to_string(i) + "\n";
+    return text;
+}
+
 inline void with_feeding(const rig_test& test, jobs::options with = quick())
 {
     ::signal(SIGPIPE, SIG_IGN); // as the daemon has it

@@ -16,22 +16,11 @@ using namespace std::chrono_literals;
 using jobs::input_result;
 using jobs::input_stop;
 using testing::fed_job;
+using testing::numbered_lines;
 using testing::read_text;
 using testing::rig;
 using testing::until;
 using testing::with_feeding;
-
-namespace {
-
-std::string numbered_lines(std::size_t bytes)
-{
-    std::string text;
-    for (int i = 0; text.size() < bytes; ++i)
-        text += std::to_string(i) + "\n";
-    return text;
-}
-
-} // namespace
 
 TEST_CASE("input: lines are read as they are written, and the end of the input is the end")
 {
@@ -117,8 +106,8 @@ TEST_CASE("input: who comes while another one waits for room does not overtake i
         input_result first;
         aio::task writer{with.strand};
         writer.start("writer", job.write_into(&first, std::string(100'000, 'a'), false));
-        const auto runs = [&job] { return job.one.look().pid != 0; };
-        co_await until(runs);
+        const auto is_full = [&job] { return job.one.stdin_of()->total() == 65'536; };
+        co_await until(is_full);
         std::ofstream{with.folder + "/gate"} << "go\n";
         // The pipe is emptied while the loop does not run: the first one cannot have seen it.
         const auto last = base::mono_now() + 10s;
@@ -157,8 +146,8 @@ TEST_CASE("input: who writes when the job ends goes on with what was taken")
         aio::task_group writers{with.strand};
         for (auto& result : results)
             writers.spawn("writer", job.write_into(&result, std::string(100'000, 'x'), false));
-        const auto runs = [&job] { return job.one.look().pid != 0; };
-        co_await until(runs);
+        const auto is_full = [&job] { return job.one.stdin_of()->total() == 65'536; };
+        co_await until(is_full);
         job.one.stop(jobs::stopped_by::user);
         co_await job.running.join();
         co_await writers.join();
@@ -199,135 +188,21 @@ TEST_CASE("input: a write that is cancelled leaves the others their turn")
     with_feeding([](rig& with) -> aio::awaitable<> {
         CHECK(::mkfifo((with.folder + "/gate").c_str(), 0600) == 0);
         fed_job job{with, "read x < gate; cat > copy"};
-        const auto runs = [&job] { return job.one.look().pid != 0; };
-        co_await until(runs);
         input_result first, second;
         aio::task given_up{with.strand};
         aio::task kept{with.strand};
         given_up.start("writer", job.write_into(&first, std::string(100'000, 'a'), false));
         kept.start("writer", job.write_into(&second, "b", true));
+        const auto is_full = [&job] { return job.one.stdin_of()->total() == 65'536; };
+        co_await until(is_full);
         given_up.cancel();
         co_await given_up.join();
         CHECK(first.taken == 0); // it has thrown
+        CHECK(is_full());        // and counted
         job.one.stop(jobs::stopped_by::user);
         co_await kept.join();
         co_await job.running.join();
         CHECK(second.why == input_stop::ended);
-    });
-}
-
-TEST_CASE("pty: the job has a terminal of 80 by 24 as 0, 1, 2 and as its session's own")
-{
-    with_feeding([](rig& with) -> aio::awaitable<> {
-        fed_job job{with,
-            "test -t 0 && test -t 1 && test -t 2 && tty | cut -d/ -f1-3; stty size; echo > /dev/tty; "
-            "ps -o tpgid= -o pgid= -p $$ | { read t g; test $t = $g && echo foreground; }; "
-            "ls /proc/self/fd | wc -l",
-            jobs::input::terminal};
-        co_await job.running.join();
-        CHECK(job.end.exit_code == 0);
-        CHECK(job.end.output.head == "/dev/pts\r\n24 80\r\n\r\nforeground\r\n4\r\n");
-    });
-}
-
-TEST_CASE(
-    "pty: what is written is echoed and read by lines, and the end of the input is a character")
-{
-    with_feeding([](rig& with) -> aio::awaitable<> {
-        fed_job job{
-            with, "read x; echo $x > got; cat > copy; cat; echo end", jobs::input::terminal};
-        const auto first = co_await job.write("one\n");
-        CHECK(first.taken == 4);
-        const auto within = co_await job.write("half", true); // not at a line's beginning
-        CHECK(within.taken == 4);
-        CHECK(within.closed);
-        const auto again = co_await job.write("", true);
-        CHECK(again.why == input_stop::none); // it stays open
-        co_await job.running.join();
-        CHECK(job.end.exit_code == 0);
-        const auto& text = job.end.output.head;
-        CHECK(read_text(with.folder + "/got") == "one\n");
-        CHECK(read_text(with.folder + "/copy") == "half");
-        CHECK_MESSAGE(text.starts_with("one\r\nhalf"), text); // the echo
-        CHECK_MESSAGE(text.ends_with("end\r\n"), text);
-    });
-}
-
-TEST_CASE("pty: control characters make signals")
-{
-    with_feeding([](rig& with) -> aio::awaitable<> {
-        // A shell that is told while it begins to read may sleep on; one that waits may not.
-        fed_job job{with, "trap 'echo interrupted; exit 5' INT; echo > ready; sleep 300 & wait",
-            jobs::input::terminal};
-        const auto ready = [&with] { return !read_text(with.folder + "/ready").empty(); };
-        co_await until(ready);
-        const auto interrupt = co_await job.write("\x03");
-        CHECK(interrupt.why == input_stop::none);
-        co_await job.running.join();
-        CHECK(job.end.exit_code == 5);
-        CHECK(job.end.output.head == "^Cinterrupted\r\n");
-    });
-}
-
-TEST_CASE("pty: a line that would lose its end is refused, the longest that fits arrives whole")
-{
-    with_feeding([](rig& with) -> aio::awaitable<> {
-        fed_job job{with, "cat > copy", jobs::input::terminal};
-        const auto refused = co_await job.write("x\n" + std::string(4095, 'x') + "\n");
-        CHECK(refused.why == input_stop::line_too_long);
-        CHECK(refused.taken == 0);
-        const auto text = std::string(4094, 'y') + "\n";
-        const auto done = co_await job.write(text, true);
-        CHECK(done.why == input_stop::none);
-        co_await job.running.join();
-        CHECK((read_text(with.folder + "/copy") == text));
-    });
-}
-
-TEST_CASE("pty: a job that closes all it has can open its terminal again")
-{
-    with_feeding([](rig& with) -> aio::awaitable<> {
-        fed_job job{with,
-            "exec </dev/null >/dev/null 2>&1; sleep 0.1; echo asks > /dev/tty; read x < /dev/tty; "
-            "echo got $x > /dev/tty; exit 6",
-            jobs::input::terminal};
-        const auto done = co_await job.write("it\n");
-        CHECK(done.taken == 3);
-        co_await job.running.join();
-        CHECK(job.end.exit_code == 6);
-        CHECK(job.end.output.head.find("asks\r\n") != std::string::npos);
-        CHECK(job.end.output.head.find("got it\r\n") != std::string::npos);
-    });
-}
-
-TEST_CASE("pty: a megabyte in raw mode arrives whole, and the end does not wait for what is left")
-{
-    with_feeding([](rig& with) -> aio::awaitable<> {
-        fed_job job{with,
-            "stty raw -echo; echo > ready; head -c 1000000 > copy; "
-            "setsid sh -c 'echo > apart; exec sleep 300' & " // else the terminal's hang-up ends it
-            "until [ -e apart ]; do sleep 0.01; done; exit 7",
-            jobs::input::terminal};
-        const auto ready = [&with] { return !read_text(with.folder + "/ready").empty(); };
-        co_await until(ready);
-        const auto text = numbered_lines(1'000'000).substr(0, 1'000'000);
-        const auto done = co_await job.write(text);
-        CHECK(done.taken == text.size());
-        co_await job.running.join();
-        CHECK((read_text(with.folder + "/copy") == text));
-        CHECK(job.end.exit_code == 7);
-        CHECK(job.end.leftovers == 1);
-    });
-}
-
-TEST_CASE("pty: a flood of output is read to its end")
-{
-    with_feeding([](rig& with) -> aio::awaitable<> {
-        fed_job job{with, "stty -opost; head -c 3000000 /dev/zero | tr '\\0' x; echo end",
-            jobs::input::terminal};
-        co_await job.running.join();
-        CHECK(job.end.output_bytes == 3'000'004);
-        CHECK(job.end.output.tail.ends_with("xend\n"));
     });
 }
 
