@@ -42,10 +42,11 @@ struct options {
     leftovers left_behind = leftovers::kill;
     // The soft descriptor limit that commands get (the one agentd was started with).
     std::optional<std::uint64_t> descriptor_limit;
-    bounds most;                // of every command
-    bounds session_most;        // CPU time, memory and processes of all of a session together
-    std::string cgroup = "off"; // or auto, or a folder: see leaves.hpp
-    pid_t companion = 0;        // a child that is none of a command's; 0: none
+    bounds most;                          // of every command
+    bounds session_most;                  // of all of a session together; no file_bytes
+    std::chrono::seconds session_wall{0}; // of all of a session, each by itself, summed; 0: any
+    std::string cgroup = "off";           // or auto, or a folder: see leaves.hpp
+    pid_t companion = 0;                  // a child that is none of a command's; 0: none
 };
 
 // Orphans of commands come to this process from now on, so that no tree gets out of sight.
@@ -92,6 +93,8 @@ public:
     // One thread: a launch takes until the child has got a processor and executed its shell, which
     // no loop should wait for.
     aio::blocking_pool launching{1};
+    // One, too, that looks at processes for stalls.
+    aio::blocking_pool looking{1};
 
 private:
     base::result<std::size_t> end_former(const former_run& before);

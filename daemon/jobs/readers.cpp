@@ -45,7 +45,29 @@ constexpr long epoll_calls[] = {
 #endif
     SYS_epoll_pwait, SYS_epoll_pwait2};
 
-constexpr std::size_t most_polled = 1024; // descriptors in one call
+// Those that wait for a socket and nothing else.
+constexpr long socket_calls[] = {SYS_accept4,
+#ifdef SYS_accept
+    SYS_accept,
+#endif
+    SYS_connect, SYS_recvfrom, SYS_recvmsg, SYS_recvmmsg};
+// Those that wait for a time.
+constexpr long sleeping_calls[] = {SYS_nanosleep, SYS_clock_nanosleep};
+
+// What a thread waits for.
+struct wanted {
+    bool input = false;  // to be read
+    bool socket = false; // the same, or to be connected
+    bool time = false;   // and nothing else
+
+    wanted& operator|=(const wanted& other)
+    {
+        input = input || other.input;
+        socket = socket || other.socket;
+        time = time || other.time;
+        return *this;
+    }
+};
 
 bool is_one_of(std::span<const long> calls, long number)
 {
@@ -136,51 +158,62 @@ struct reader {
     const input_identity& input;
     bool on_terminal; // its controlling terminal is that one
 
-    [[nodiscard]] bool is_input(std::uint64_t fd) const
+    // Who waits until that can be read.
+    [[nodiscard]] wanted reads(std::uint64_t fd) const
     {
+        wanted what;
         struct stat about{};
         if (::stat(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), &about) != 0)
-            return false;
-        if (!input.terminal)
-            return S_ISFIFO(about.st_mode) && about.st_dev == input.device &&
-                about.st_ino == input.inode;
+            return what;
+        what.socket = S_ISSOCK(about.st_mode);
         constexpr unsigned own_terminal = 5; // /dev/tty
-        const bool own = about.st_rdev == makedev(own_terminal, 0) && on_terminal;
-        return S_ISCHR(about.st_mode) && (about.st_rdev == input.device || own);
+        if (input.terminal)
+            what.input = S_ISCHR(about.st_mode) &&
+                (about.st_rdev == input.device ||
+                    (about.st_rdev == makedev(own_terminal, 0) && on_terminal));
+        else
+            what.input = S_ISFIFO(about.st_mode) && about.st_dev == input.device &&
+                about.st_ino == input.inode;
+        return what;
     }
 
-    [[nodiscard]] bool polls(const activity& now) const
+    [[nodiscard]] wanted polls(const activity& now) const
     {
         const auto count = static_cast<std::size_t>(now.arguments[1]);
-        if (count == 0 || count > most_polled)
-            return false;
+        wanted what;
+        what.time = count == 0;
+        if (count == 0 || count > limits::stall_polled)
+            return what;
         std::vector<pollfd> asked(count);
         if (!copy_from(pid, now.arguments[0], std::span{asked}))
-            return false;
-        return std::ranges::any_of(asked, [this](const pollfd& one) {
-            return one.fd >= 0 && (one.events & (POLLIN | POLLRDNORM)) != 0 &&
-                is_input(static_cast<std::uint64_t>(one.fd));
-        });
+            return what;
+        for (const auto& one : asked)
+            if (one.fd >= 0 && (one.events & (POLLIN | POLLRDNORM)) != 0)
+                what |= reads(static_cast<std::uint64_t>(one.fd));
+        return what;
     }
 
-    [[nodiscard]] bool selects(const activity& now) const
+    [[nodiscard]] wanted selects(const activity& now) const
     {
         constexpr std::size_t bits = 64;
         const auto count = static_cast<std::size_t>(now.arguments[0]);
-        if (count == 0 || count > most_polled || now.arguments[1] == 0)
-            return false;
+        wanted what;
+        what.time = count == 0;
+        if (count == 0 || count > limits::stall_polled || now.arguments[1] == 0)
+            return what;
         std::vector<std::uint64_t> set((count + bits - 1) / bits);
         if (!copy_from(pid, now.arguments[1], std::span{set}))
-            return false;
+            return what;
         for (std::size_t fd = 0; fd < count; ++fd)
-            if ((set[fd / bits] >> (fd % bits) & 1U) != 0 && is_input(fd))
-                return true;
-        return false;
+            if ((set[fd / bits] >> (fd % bits) & 1U) != 0)
+                what |= reads(fd);
+        return what;
     }
 
     // "tfd:        0 events:       19 data: ..." for each descriptor that is watched.
-    [[nodiscard]] bool watches(const activity& now) const
+    [[nodiscard]] wanted watches(const activity& now) const
     {
+        wanted what;
         const auto text = read_proc(fmt::format("/proc/{}/fdinfo/{}", pid, now.arguments[0]));
         constexpr std::string_view fd_name{"tfd:"}, events_name{"events:"};
         std::string_view rest{text};
@@ -192,23 +225,28 @@ struct reader {
                 break;
             const auto events =
                 number_after_blanks(rest.substr(events_at + events_name.size()), 16);
-            if ((events & (EPOLLIN | EPOLLRDNORM)) != 0 && is_input(fd))
-                return true;
+            if ((events & (EPOLLIN | EPOLLRDNORM)) != 0)
+                what |= reads(fd);
         }
-        return false;
+        return what;
     }
 
-    [[nodiscard]] bool waits(const activity& now) const
+    [[nodiscard]] wanted waits(const activity& now) const
     {
         if (is_one_of(reading_calls, now.number))
-            return is_input(now.arguments[0]);
+            return reads(now.arguments[0]);
         if (is_one_of(copying_calls, now.number))
-            return is_input(now.arguments[1]);
+            return reads(now.arguments[1]);
         if (is_one_of(polling_calls, now.number))
             return polls(now);
         if (is_one_of(selecting_calls, now.number))
             return selects(now);
-        return is_one_of(epoll_calls, now.number) && watches(now);
+        if (is_one_of(epoll_calls, now.number))
+            return watches(now);
+        wanted what;
+        what.socket = is_one_of(socket_calls, now.number);
+        what.time = is_one_of(sleeping_calls, now.number);
+        return what;
     }
 
     static std::uint64_t number_after_blanks(std::string_view text, int base)
@@ -231,6 +269,7 @@ bool add_process(
     found.cpu += std::chrono::milliseconds{whole.ticks * tick_ms};
     const bool on_terminal = input.terminal && whole.terminal == number_in_stat(input.device);
     const reader one{pid, input, on_terminal};
+    wanted all;
     for (const pid_t thread : threads_of(pid)) {
         if (threads_left-- == 0)
             return false;
@@ -242,8 +281,13 @@ bool add_process(
             return false;
         const bool hidden_prompt = !now.known && input.secret && on_terminal && thread == pid &&
             about.state == 'S' && whole.group == whole.foreground;
-        found.waits = found.waits || hidden_prompt || (now.in_call && one.waits(now));
+        all.input = all.input || hidden_prompt;
+        if (now.in_call)
+            all |= one.waits(now);
+        if (all.time)
+            return false;
     }
+    found.waits = found.waits || (all.input && !all.socket);
     return true;
 }
 

@@ -22,7 +22,9 @@ struct input_identity {
     bool secret = false; // the terminal waits for a line that it does not echo
 };
 
-// Waits: somebody reads it, or waits until it can be read, and everybody else sleeps.
+// Waits: somebody reads it, or waits until it can be read, and everybody else sleeps, but not for
+// a time to come (sleep); and who reads it does not wait for a socket, too, in whichever thread.
+// What else others of the tree wait for, other programs for instance, is not looked at.
 // A process that has gone meanwhile is no error.
 [[nodiscard]] stall_watch::look look_for_readers(
     const std::vector<pid_t>& tree, const input_identity& input);

@@ -1,5 +1,7 @@
 #include "jobs/stall_watch.hpp"
 
+#include "base/stdin_limits.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -10,20 +12,17 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr int steps_in_limit = 4;
-constexpr int longest_pause = 8; // limits, between looks at what is silent and works
-
-// The clock of CPU times has steps of 10 ms; a program that waits may wake now and then.
+// A program that waits may wake now and then.
 milliseconds idle_use(milliseconds span)
 {
-    return std::max<milliseconds>(25ms, span / 10);
+    return std::max(limits::stall_idle_use, span / 10);
 }
 
 } // namespace
 
 stall_watch::stall_watch(milliseconds limit, time_point now)
     : limit_(limit),
-      step_(std::max<milliseconds>(limit / steps_in_limit, 1ms)),
+      step_(std::max<milliseconds>(limit / limits::stall_steps, 1ms)),
       quiet_since_(now),
       look_at_(now + limit - step_),
       pause_(limit)
@@ -52,7 +51,7 @@ bool stall_watch::looked(time_point now, const look& found)
     if (!found.waits) {
         first_.reset();
         look_at_ = now + pause_;
-        pause_ = std::min(pause_ * 2, limit_ * longest_pause);
+        pause_ = std::min(pause_ * 2, limit_ * limits::stall_pause);
         return false;
     }
     const auto before = std::exchange(first_, sample{now, found.cpu});

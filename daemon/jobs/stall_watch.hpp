@@ -1,5 +1,6 @@
-// Whether a running job stalls: it has been silent for long, and all that it does is wait for
-// input. Pure decisions, no clock and no process of its own; watch_for_stalls() obeys.
+// Whether a running job stalls: it has been silent for long, and as far as can be seen (see
+// readers.hpp) all that it does is wait for input. Pure decisions, no clock and no process of its
+// own; watch_for_stalls() obeys.
 //
 // Cases: it prints or gets input: all begins anew. It is silent and computes, sleeps, or waits
 // for something else: it is looked at again, ever later. It waits for input at one look: a second

@@ -26,7 +26,9 @@ aio::awaitable<> watch_for_stalls(stall_means with)
         auto look = [pids = with.processes.list(shell_lives), from = *input] {
             return look_for_readers(pids, from);
         };
-        const auto found = co_await with.shared.blocking.run(std::move(look));
+        const auto found = co_await with.shared.looking.run(std::move(look));
+        co_await aio::rethrow_if_cancelled(); // the job may have ended meanwhile
+        with.input.note_look();
         const bool alive = with.output.total() + with.input.total() != bytes;
         if (alive || !watch.looked(base::mono_now(), found))
             continue;

@@ -1,7 +1,8 @@
-// Watches a running job that takes input, and tells when it waits for that and nothing else: see
-// stall_watch.hpp. A job without input cannot stall so: /dev/null is at its end, and /dev/tty
-// cannot be opened. (One that waits for a fifo of its own is not recognised.)
-// On the strand of the command; the look itself runs on the blocking pool.
+// Watches a running job that takes input, and tells when it waits for that and, as far as can be
+// seen, nothing else: see stall_watch.hpp. A job without input cannot stall so: /dev/null is at
+// its end, and /dev/tty cannot be opened. (One that waits for a fifo of its own is not recognised.)
+// On the strand of the command; the look itself runs on a thread of its own, so that the end of a
+// job waits for no tool that works on files.
 #pragma once
 
 #include "aio/awaitable.hpp"
