@@ -44,6 +44,7 @@ const auto& table()
         row{of::task_ended, {"task_ended", 409, "The task has ended"}},
         row{of::session_busy, {"session_busy", 409, "The session is in use"}},
         row{of::no_input, {"no_input", 409, "The job takes no input"}},
+        row{of::line_too_long, {"line_too_long", 422, "The line is too long for a terminal"}},
         row{of::gone, {"output_gone", 410, "The output is not kept any more"}},
         row{of::invalid_field, {"invalid_field", 422, "A field is not valid"}},
         row{of::key_reused, {"key_reused", 422, "The key belongs to another request"}},

@@ -249,6 +249,24 @@ done execute(context& with, kill_verb what)
     co_return base::result<>{};
 }
 
+namespace {
+
+// Why an input was not taken whole, by the daemon's word for it.
+std::string_view input_refusal(std::string_view why)
+{
+    constexpr std::pair<std::string_view, std::string_view> texts[] = {
+        {"timed_out", "the job did not read more in time"},
+        {"not_started", "the job has not been started yet"},
+        {"closed", "its input is closed already"},
+        {"unread", "the job has closed its stdin"},
+        {"ended", "the job has ended"},
+    };
+    const auto found = std::ranges::find(texts, why, [](const auto& one) { return one.first; });
+    return found == std::end(texts) ? why : found->second;
+}
+
+} // namespace
+
 done execute(context& with, input_verb what)
 {
     const auto size = what.text.size();
@@ -271,7 +289,8 @@ done execute(context& with, input_verb what)
         co_return base::result<>{};
     const bool later = written->why == "timed_out" || written->why == "not_started";
     co_return std::unexpected(base::error{later ? errc::refused : errc::denied,
-        fmt::format("the job took {} of {} bytes: {}", written->bytes, size, written->why)});
+        fmt::format(
+            "the job took {} of {} bytes: {}", written->bytes, size, input_refusal(written->why))});
 }
 
 } // namespace agentd::ctl

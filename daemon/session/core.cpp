@@ -29,6 +29,7 @@ std::string_view error_text(errc value)
     case errc::storage_full: return "the disk is full";
     case errc::storage_failed: return "the state cannot be written";
     case errc::no_input: return "the job takes no input";
+    case errc::line_too_long: return "the line is too long";
     case errc::gone: return "not kept any more";
     }
     return "unknown";

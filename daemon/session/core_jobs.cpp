@@ -183,6 +183,9 @@ aio::awaitable<base::result<proto::api::input_written>> core::write_input(
     auto writing = jobs::job_input::write(std::move(to), std::move(text), eof);
     const auto done = co_await aio::on(strand, std::move(writing));
     using stop = jobs::input_stop;
+    if (done.why == stop::line_too_long)
+        co_return std::unexpected(
+            base::error{errc::line_too_long, std::string{reason_of(done.why)}});
     const bool later = done.why == stop::timed_out || done.why == stop::not_started;
     if (done.why != stop::none && !later && done.taken == 0)
         co_return std::unexpected(base::error{errc::no_input, std::string{reason_of(done.why)}});

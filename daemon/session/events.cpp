@@ -255,18 +255,20 @@ event job_finished(const proto::api::job& what)
     });
 }
 
-event notification_queued(const base::session_id& session, const base::task_id& task,
-    const base::job_id& job, std::int64_t notification)
+event notification_queued(const store::notifications::row& what, std::int64_t id)
 {
-    return with(about("notification.queued", session, task, job),
-        [notification](object_writer& body) { body.member("notification", notification); });
+    return with(about("notification.queued", what.session_id, what.task_id, what.job_id),
+        [&what, id](object_writer& body) {
+            body.member("notification", id).member("kind", to_string(what.kind));
+        });
 }
 
-event notification_delivered(const base::session_id& session, const base::task_id& task,
-    const base::job_id& job, std::int64_t notification)
+event notification_delivered(const store::notifications::row& what, const base::task_id& to)
 {
-    return with(about("notification.delivered", session, task, job),
-        [notification](object_writer& body) { body.member("notification", notification); });
+    return with(about("notification.delivered", what.session_id, to, what.job_id),
+        [&what](object_writer& body) {
+            body.member("notification", what.id).member("kind", to_string(what.kind));
+        });
 }
 
 } // namespace agentd::session::events

@@ -5,6 +5,7 @@
 #include "model/reply.hpp"
 #include "proto/api/types.hpp"
 #include "store/calls.hpp"
+#include "store/notifications.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -60,9 +61,9 @@ enum class purpose { turn, compaction };
 [[nodiscard]] event job_started(const proto::api::job& what);
 [[nodiscard]] event job_stalled(const proto::api::job& what, std::chrono::milliseconds silent);
 [[nodiscard]] event job_finished(const proto::api::job& what);
-[[nodiscard]] event notification_queued(const base::session_id& session, const base::task_id& task,
-    const base::job_id& job, std::int64_t notification);
-[[nodiscard]] event notification_delivered(const base::session_id& session,
-    const base::task_id& task, const base::job_id& job, std::int64_t notification);
+[[nodiscard]] event notification_queued(const store::notifications::row& what, std::int64_t id);
+// To that task, whose it need not be.
+[[nodiscard]] event notification_delivered(
+    const store::notifications::row& what, const base::task_id& to);
 
 } // namespace agentd::session::events

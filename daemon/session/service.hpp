@@ -35,6 +35,7 @@ enum class errc {
     storage_full,      // 507
     storage_failed,    // 503
     no_input,          // 409: the job did not ask for stdin, or has ended
+    line_too_long,     // 422: a line of input that a terminal would cut
     gone,              // 410: the job's output is not kept any more
 };
 [[nodiscard]] std::string_view error_text(errc);
@@ -147,7 +148,8 @@ public:
     virtual aio::awaitable<base::result<proto::api::job>> kill_job(caller who, std::string id) = 0;
 
     // Writes to the job's stdin, then closes it with `eof`; what was taken, and why not all.
-    // errc::no_input: it did not ask for one, has ended, or its input is closed.
+    // errc::no_input: it did not ask for one, has ended, or its input is closed;
+    // errc::line_too_long.
     virtual aio::awaitable<base::result<proto::api::input_written>> write_input(
         caller who, std::string id, std::string text, bool eof) = 0;
 

@@ -32,7 +32,7 @@ std::int64_t finish_job(connection& db, const store::jobs::row& job)
     news.kind = store::notifications::kind::job_ended;
     news.job_id = job.shown.id;
     const auto id = store::notifications::queue(db, news);
-    db.append_event(events::notification_queued(news.session_id, news.task_id, news.job_id, id));
+    db.append_event(events::notification_queued(news, id));
     return id;
 }
 
@@ -50,7 +50,7 @@ std::int64_t stall_job(connection& db, const proto::api::job& job, std::chrono::
     news.job_id = job.id;
     news.text = entry;
     const auto id = store::notifications::queue(db, news);
-    db.append_event(events::notification_queued(news.session_id, news.task_id, news.job_id, id));
+    db.append_event(events::notification_queued(news, id));
     return id;
 }
 

@@ -39,8 +39,7 @@ void clear_suspicion(connection& db, const store::tasks::row& task)
 void deliver(connection& db, const proto::api::task& task, std::int64_t message_seq)
 {
     for (const auto& told : store::notifications::deliver(db, task.session_id, message_seq))
-        db.append_event(
-            events::notification_delivered(task.session_id, task.id, told.job_id, told.id));
+        db.append_event(events::notification_delivered(told, task.id));
 }
 
 } // namespace

@@ -21,6 +21,16 @@ row read(const statement& from, const base::session_id& session)
 
 } // namespace
 
+std::string_view to_string(kind what)
+{
+    switch (what) {
+    case kind::job_ended: return "job_ended";
+    case kind::user_message: return "user_message";
+    case kind::job_stalled: break;
+    }
+    return "job_stalled";
+}
+
 std::int64_t queue(connection& db, const row& what)
 {
     db.prepare("INSERT INTO notifications (session, task, kind, message_seq, job, text) "

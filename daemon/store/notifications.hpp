@@ -9,6 +9,7 @@
 namespace agentd::store::notifications {
 
 enum class kind { job_ended = 0, user_message = 1, job_stalled = 2 };
+[[nodiscard]] std::string_view to_string(kind); // "job_ended", ...
 
 struct row {
     std::int64_t id = 0; // order of arrival over all sessions

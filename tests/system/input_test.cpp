@@ -191,6 +191,20 @@ TEST_CASE("pty: a job has a terminal of its own, and what is written is echoed")
     check_succeeds(w, w.submit("go"));
 }
 
+TEST_CASE("pty: a line beyond what a terminal holds is refused by its name, and nothing is taken")
+{
+    world w{{.scenario = one_conversation({step({start("read x; echo got $x", "pty")}),
+                 step({say("I wait.")}), step({say("Done.")}, expects({"completed: exit 0"}))})}};
+    const auto task = w.submit("go");
+    w.await_event("task.waiting", task);
+    const auto call = "/v1/jobs/" + only_job_id(w) + "/input";
+    const auto refused = w.call("POST", call, std::string(5000, 'x'));
+    CHECK(refused.status == 422);
+    CHECK(refused.body.find("urn:agentd:problem:line_too_long") != std::string::npos);
+    CHECK(w.call("POST", call, "one\n").status == 200);
+    check_succeeds(w, task);
+}
+
 TEST_CASE("stall: a silent prompt wakes the task that waits, and the answer ends the job")
 {
     world w{{.scenario = one_conversation({step({start("printf 'name? '; read x; echo hello $x")}),
@@ -205,8 +219,12 @@ TEST_CASE("stall: a silent prompt wakes the task that waits, and the answer ends
     const auto stalled = w.await_event("job.stalled", task);
     CHECK(stalled.at("job_id").as_string() == only_job_id(w));
     CHECK(stalled.at("silent_ms").as_int64() >= 1000);
-    CHECK(count(w, "notification.queued") == 2); // the stall, the end
-    CHECK(count(w, "notification.delivered") == 2);
+    for (const std::string type : {"notification.queued", "notification.delivered"}) {
+        const auto told = w.events("&types=" + type);
+        REQUIRE(told.size() == 2);
+        CHECK(told[0].at("kind").as_string() == "job_stalled");
+        CHECK(told[1].at("kind").as_string() == "job_ended");
+    }
 }
 
 TEST_CASE("stall: a password prompt on /dev/tty ends wait_background early, which says whose it is")

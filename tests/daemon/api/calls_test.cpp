@@ -293,6 +293,7 @@ TEST_CASE("a service's errors become their statuses and problems")
         {errc::storage_failed, {"POST", "/v1/tasks", submit_body, 503, "storage_failed"}},
         {errc::gone, {"GET", job_path + "/output", "", 410, "output_gone"}},
         {errc::no_input, {"POST", job_path + "/input", "x", 409, "no_input"}},
+        {errc::line_too_long, {"POST", job_path + "/input", "x", 422, "line_too_long"}},
     };
     for (const auto& [code, r] : rows) {
         api.service.fail_with(base::error{code, "because t_abcdefghij, t_abcdefghik"});
