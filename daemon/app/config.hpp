@@ -84,6 +84,8 @@ struct config {
         std::int64_t max_output_bytes = 0;   // all that it writes, kept or not
         std::int64_t file_bytes = 0;         // of each file that it writes
         std::chrono::seconds session_cpu{0}; // of all commands of a session together, like these
+        std::chrono::seconds session_wall{0};
+        std::int64_t session_output_bytes = 0;
         std::int64_t session_memory_bytes = 0;
         std::int64_t session_processes = 0;
         std::vector<std::string> pass_env;

@@ -26,6 +26,8 @@ jobs::options job_options(const config& all, const startup& from)
     out.most.output_bytes = all.jobs.max_output_bytes;
     out.most.file_bytes = all.jobs.file_bytes;
     out.session_most.cpu = all.jobs.session_cpu;
+    out.session_wall = all.jobs.session_wall;
+    out.session_most.output_bytes = all.jobs.session_output_bytes;
     out.session_most.memory_bytes = all.jobs.session_memory_bytes;
     out.session_most.processes = all.jobs.session_processes;
     return out;

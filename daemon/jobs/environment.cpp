@@ -76,7 +76,8 @@ environment::environment(aio::executor executor, aio::blocking_pool& blocking_wo
       spool(io, settings.spool),
       job_places(io, settings.job_caps),
       command_places(io, settings.command_caps),
-      accounts(settings.session_most.cpu),
+      accounts({settings.session_most.cpu, settings.session_wall,
+          static_cast<std::uint64_t>(settings.session_most.output_bytes)}),
       children(mark_space(identity), settings.companion),
       leaves(
           settings.cgroup, identity,

@@ -35,9 +35,9 @@ void job_state::abort(time_point now)
     give_up_at_ = now + limits::kill_patience;
 }
 
-void job_state::cpu_used_up()
+void job_state::bound_met()
 {
-    cpu_used_up_ = true;
+    bound_met_ = true;
 }
 
 void job_state::saw(std::size_t living)
@@ -57,7 +57,7 @@ job_state::step job_state::next(time_point now)
 
 job_state::step job_state::while_running(time_point now)
 {
-    const bool timed_out = cpu_used_up_ || now >= deadline_;
+    const bool timed_out = bound_met_ || now >= deadline_;
     if (!exited_ && !asked_ && !aborted_ && !timed_out)
         return wait_until(deadline_);
     if (!seen_)
@@ -74,7 +74,7 @@ job_state::step job_state::while_running(time_point now)
         by_ = asked_;
     } else if (timed_out) {
         how_ = ended::timeout;
-        over_cpu_ = cpu_used_up_;
+        over_bound_ = bound_met_;
     } else if (!aborted_) {
         return wait_until(deadline_); // for what is kept
     }

@@ -34,7 +34,7 @@ public:
     void shell_exited(time_point now);
     void stop(stopped_by who); // the first one counts
     void abort(time_point now);
-    void cpu_used_up(); // a timeout, too
+    void bound_met(); // by what it or its session has used: a timeout, too
     // What a look at the tree found beside the shell.
     void saw(std::size_t living);
 
@@ -52,8 +52,8 @@ public:
 
     [[nodiscard]] ended how() const { return how_; }
     [[nodiscard]] std::optional<stopped_by> by() const { return by_; }
-    // Whether that is a timeout for want of CPU time.
-    [[nodiscard]] bool over_cpu() const { return over_cpu_; }
+    // Whether that is a timeout by a bound that was met.
+    [[nodiscard]] bool over_bound() const { return over_bound_; }
     // When it was over: the shell's exit, or with `keep` that of its tree.
     [[nodiscard]] time_point ended_at() const { return ended_at_; }
     // Whether it ended although something lives on.
@@ -81,8 +81,8 @@ private:
     std::optional<stopped_by> by_;
     std::size_t leftovers_ = 0;
     bool aborted_ = false;
-    bool cpu_used_up_ = false;
-    bool over_cpu_ = false;
+    bool bound_met_ = false;
+    bool over_bound_ = false;
     bool gave_up_ = false;
     time_point deadline_; // of the timeout
     time_point grace_end_;

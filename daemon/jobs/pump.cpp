@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "jobs/session_accounts.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -27,10 +28,11 @@ constexpr int reads_in_a_row = 8;
 } // namespace
 
 pump::pump(const aio::executor& strand, base::unique_fd pipe, output_sink& sink, bell& ended,
-    std::uint64_t most)
+    std::uint64_t most, session_account* account)
     : pipe_(strand),
       sink_(sink),
       ended_(ended),
+      account_(account != nullptr && account->bounds_output() ? account : nullptr),
       may_read_(std::numeric_limits<std::size_t>::max()),
       left_(most != 0 ? most : std::numeric_limits<std::uint64_t>::max())
 {
@@ -75,15 +77,18 @@ pump::got pump::read_once()
     const auto want = std::min(room.size(), may_read_);
     if (want == 0)
         return got::end;
-    if (left_ == 0)
+    const auto may = may_take();
+    if (may == 0)
         return look_beyond();
-    const auto n = ::read(pipe_.native_handle(), room.data(), std::min<std::uint64_t>(want, left_));
+    const auto n = ::read(pipe_.native_handle(), room.data(), std::min<std::uint64_t>(want, may));
     if (n > 0) {
         const auto bytes = static_cast<std::size_t>(n);
         total_ += bytes;
         if (finishing_)
             may_read_ -= bytes;
         left_ -= bytes;
+        if (account_ != nullptr)
+            account_->add({.output_bytes = bytes});
         sink_.commit(bytes);
         return got::bytes;
     }
@@ -96,6 +101,12 @@ pump::got pump::read_once()
         log::warning("job.output_lost", {}, "{}",
             base::system_error("go on reading a command's output", error).text);
     return got::end;
+}
+
+// Others of the session read at the same time: each may take too much by one read at the most.
+std::uint64_t pump::may_take() const
+{
+    return account_ == nullptr ? left_ : std::min(left_, account_->output_left());
 }
 
 // All that may come has come: is there more?

@@ -79,8 +79,12 @@ std::size_t spool_files::write_some(std::string_view bytes, base::wall_time when
 void spool_files::note_time(base::wall_time when)
 {
     const auto need = times_.need();
-    if (!times_.wants(when) || !folder_.take(need))
+    if (!times_.wants(when))
         return;
+    if (!folder_.take(need)) {
+        times_.miss(total_);
+        return;
+    }
     const auto before = times_.bytes();
     times_.note(total_, when);
     const auto used = times_.bytes() - before;

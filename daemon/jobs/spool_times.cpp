@@ -96,6 +96,12 @@ void times_file::note(std::uint64_t offset, base::wall_time when)
     last_ = when;
 }
 
+void times_file::miss(std::uint64_t offset)
+{
+    if (!unknown_from_)
+        unknown_from_ = offset;
+}
+
 bool times_file::write(const time_mark& what)
 {
     record bytes;

@@ -37,6 +37,8 @@ public:
     // What comes from `offset` on came at `when`. What the disk refuses is unknown from there
     // on, until it takes a record again.
     void note(std::uint64_t offset, base::wall_time when);
+    // What comes from `offset` on came at a time for which there is no room.
+    void miss(std::uint64_t offset);
     // No more comes. False: what is on disk says something wrong and has to go.
     [[nodiscard]] bool finish();
     // How many bytes that needs.

@@ -1,5 +1,6 @@
 #include "jobs/supervisor.hpp"
 
+#include "base/bound_limits.hpp"
 #include "base/log.hpp"
 #include "jobs/stalls.hpp"
 
@@ -18,9 +19,6 @@ using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
 namespace {
-
-// Between two looks at a tree that cannot be watched.
-constexpr auto unwatched_pause = milliseconds{500};
 
 outcome not_started(std::string reason)
 {
@@ -47,15 +45,54 @@ void supervisor::stop(stopped_by who)
     if (asked_)
         return;
     asked_ = who;
+    unwanted_ = true;
     wake_.ring();
+}
+
+struct supervisor::birth {
+    base::mono_time began;
+    base::result<launched> child;
+};
+
+std::optional<supervisor::birth> supervisor::launch(const launch_plan& plan)
+{
+    if (unwanted_)
+        return std::nullopt;
+    const auto now = clock::now();
+    return birth{now, shared_.children.launch(plan)};
+}
+
+// Launches are done one after the other: it may have been stopped when its turn comes.
+aio::awaitable<std::optional<supervisor::birth>> supervisor::launch_in_turn(launch_plan plan)
+{
+    const auto cancelling = co_await asio::this_coro::cancellation_state;
+    auto slot = cancelling.slot();
+    if (slot.is_connected()) // somebody may cancel it
+        slot.assign([this](asio::cancellation_type) { unwanted_ = true; });
+    if (cancelling.cancelled() != asio::cancellation_type::none)
+        unwanted_ = true;
+    auto work = [this, order = std::move(plan)] { return launch(order); };
+    auto started = co_await shared_.launching.run(std::move(work));
+    slot.clear();
+    co_return started;
+}
+
+aio::awaitable<outcome> supervisor::stopped_before()
+{
+    const auto cancelled = co_await asio::this_coro::cancellation_state;
+    aborted_ = cancelled.cancelled() != asio::cancellation_type::none;
+    outcome end;
+    end.how = ended::killed;
+    end.by = asked_.value_or(stopped_by::user);
+    co_return end;
 }
 
 aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
 {
     most_ = tightest(shared_.settings.most, what.most);
     account_ = shared_.accounts.of(what.session);
-    if (account_ != nullptr && account_->used_up())
-        co_return not_started(account_->text());
+    if (auto why = session_refusal(what.session); !why.empty())
+        co_return not_started(std::move(why));
     if (auto own = shared_.leaves.take(what.session)) {
         group_.emplace(std::move(*own));
         if (const int failed = group_->limit(held_here(most_)); failed != 0)
@@ -73,11 +110,13 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         .cgroup_fd = group_ ? group_->fd() : -1,
         .only_in_cgroup = needs_leaf(),
         .input = with_.input != nullptr ? what.input : input::none};
-    const auto began = clock::now();
-    auto launch = [&all = shared_.children, plan = std::move(plan)] { return all.launch(plan); };
-    auto started = co_await shared_.launching.run(std::move(launch));
+    auto born = co_await launch_in_turn(std::move(plan));
+    if (!born)
+        co_return co_await stopped_before();
+    auto started = std::move(born->child);
     if (!started)
         co_return not_started(std::move(started.error().text));
+    began_ = born->began;
     if (started->cgroup_error != 0) {
         shared_.leaves.refused(started->cgroup_error);
         group_.reset();
@@ -97,22 +136,22 @@ aio::awaitable<outcome> supervisor::run(command what, output_sink& sink)
         with_.input->open(std::move(input), std::move(terminal));
     if (with_.launched)
         with_.launched((*shell)->id().pid);
-    co_return co_await supervise(std::move(*shell), std::move(output), began, what.timeout, sink);
+    co_return co_await supervise(std::move(*shell), std::move(output), what.timeout, sink);
 }
 
-aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, base::unique_fd output,
-    base::mono_time began, milliseconds timeout, output_sink& sink)
+aio::awaitable<outcome> supervisor::supervise(
+    std::unique_ptr<leader> shell, base::unique_fd output, milliseconds timeout, output_sink& sink)
 {
     shell_ = std::move(shell);
     const auto most_output = static_cast<std::uint64_t>(most_.output_bytes);
-    pump reading{strand_, std::move(output), sink, wake_, most_output};
+    pump reading{strand_, std::move(output), sink, wake_, most_output, account_.get()};
     reading_.start("command output", reading.run());
     watchers_.spawn("command exit", ring_when_exited());
 
     const job_state::settings rules{.timeout = timeout,
         .grace = shared_.settings.grace,
         .keep_leftovers = with_.keep_leftovers};
-    job_state state{rules, began};
+    job_state state{rules, began_};
     tree processes{shared_.children, shell_->id(), variable_, group_ ? &*group_ : nullptr};
     if (!reading.refusal().empty()) // it would only be told that nobody reads
         state.abort(clock::now());
@@ -125,7 +164,7 @@ aio::awaitable<outcome> supervisor::supervise(std::unique_ptr<leader> shell, bas
     watchers_.cancel();
     co_await watchers_.join();
     outcome end;
-    end.wall = duration_cast<milliseconds>(state.ended_at() - began);
+    end.wall = duration_cast<milliseconds>(state.ended_at() - began_);
     collect(state, processes, end);
     shell_.reset();
     group_.reset();
@@ -152,15 +191,19 @@ aio::awaitable<> supervisor::end_tree(job_state& state, tree& processes, const p
             state.shell_exited(clock::now());
         if (asked_)
             state.stop(*asked_);
-        if (output.over())
+        if (output.over()) {
+            if (with_.input != nullptr)
+                with_.input->end(); // of a terminal it keeps both sides open
             state.stop(stopped_by::disk);
-        watch_cpu(state, processes);
+        }
+        watch_use(state, processes);
         switch (state.next(clock::now())) {
         case job_state::step::wait: {
             // Without descriptors to watch with, it is looked at now and then.
             const bool watched = !exited || watch_rest(processes);
-            const auto soon = watched ? clock::time_point::max() : clock::now() + unwatched_pause;
-            const auto at_latest = std::min({state.wake_at(), soon, next_cpu_check()});
+            const auto soon =
+                watched ? clock::time_point::max() : clock::now() + limits::unwatched_pause;
+            const auto at_latest = std::min({state.wake_at(), soon, use_check_});
             co_await wake_.wait_until(at_latest);
             break;
         }
@@ -258,7 +301,7 @@ void supervisor::collect(const job_state& state, const tree& processes, outcome&
     status->used.add(shell_->reap());
     const auto bill = group_ ? group_->bill() : group_bill{};
     const auto cpu = bill.cpu.value_or(status->used.cpu);
-    charge(cpu);
+    charge({.cpu = cpu, .wall = into.wall});
     into.cpu = duration_cast<milliseconds>(cpu);
     into.peak_bytes = bill.peak_bytes;
     if (!into.peak_bytes && status->used.peak_bytes > inherited_peak)

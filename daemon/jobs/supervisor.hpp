@@ -21,6 +21,7 @@
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -55,7 +56,7 @@ private:
     using clock = job_state::time_point::clock;
 
     aio::awaitable<outcome> supervise(std::unique_ptr<leader> shell, base::unique_fd output,
-        base::mono_time began, std::chrono::milliseconds timeout, output_sink& sink);
+        std::chrono::milliseconds timeout, output_sink& sink);
     aio::awaitable<> end_tree(job_state& state, tree& processes, const pump& output);
     aio::awaitable<> notice_abort(job_state& state);
     aio::awaitable<> ring_when_exited();
@@ -67,9 +68,18 @@ private:
     [[nodiscard]] bounds held_here(const bounds& most) const;
     [[nodiscard]] bool needs_leaf() const;
     [[nodiscard]] std::optional<std::chrono::seconds> kernel_cpu_limit() const;
-    void watch_cpu(job_state& state, tree& processes);
-    [[nodiscard]] base::mono_time next_cpu_check() const;
-    void charge(std::chrono::microseconds used);
+    // Why no command of its session may run; empty: it may.
+    [[nodiscard]] std::string session_refusal(const base::session_id& session) const;
+    // On the thread that launches; nothing: it was stopped or cancelled while it waited for that.
+    struct birth;
+    [[nodiscard]] std::optional<birth> launch(const launch_plan& plan);
+    aio::awaitable<std::optional<birth>> launch_in_turn(launch_plan plan);
+    aio::awaitable<outcome> stopped_before();
+    [[nodiscard]] bool watches_cpu() const;
+    void watch_use(job_state& state, tree& processes);
+    [[nodiscard]] base::mono_time next_use_check(
+        base::mono_time looking, std::chrono::microseconds cpu) const;
+    void charge(const session_use& used);
     [[nodiscard]] std::string out_of_memory_text() const;
     void name_cause(const job_state& state, const pump& output, outcome& into) const;
     void collect(const job_state& state, const tree& processes, outcome& into);
@@ -79,13 +89,15 @@ private:
     const settings with_;
     std::string variable_;
     bounds most_;
-    base::mono_time cpu_check_{};              // when its CPU time can be used up at best
+    base::mono_time began_{};                  // its launch, or what led to it
+    base::mono_time use_check_{};              // when a bound can be met at best
     std::shared_ptr<session_account> account_; // shared with the session's others; null: unbounded
-    std::chrono::microseconds charged_{0};     // to the account
-    bool session_used_up_ = false;             // and its own bound was not
+    session_use charged_;                      // to the account
+    session_account::short_of session_short_of_ = session_account::short_of::nothing;
     group_bill::memory_of short_of_ = group_bill::memory_of::machine;
     bell wake_;
     std::optional<stopped_by> asked_;
+    std::atomic<bool> unwanted_ = false; // asked, or cancelled; read by the thread that launches
     std::optional<leaf> group_;
     std::unique_ptr<leader> shell_;
     bool watching_rest_ = false;

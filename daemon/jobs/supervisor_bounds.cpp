@@ -5,6 +5,7 @@
 // measured to be up to a sixth ahead of what the process has used. What is looked at here (cpu.stat
 // of the leaf, else /proc/PID/stat) is the scheduler's exact sum, the same as in the bill: who was
 // stopped for 1 s has used at least 1 s. The kernel's limit stands behind it, far enough away.
+#include "base/bound_limits.hpp"
 #include "jobs/supervisor.hpp"
 
 #include <fmt/format.h>
@@ -43,49 +44,73 @@ std::optional<std::chrono::seconds> supervisor::kernel_cpu_limit() const
     return most_.cpu + most_.cpu / 2 + std::chrono::seconds{2};
 }
 
-// The tree's CPU time grows by the number of processors at the most: so long it is not looked at.
-void supervisor::watch_cpu(job_state& state, tree& processes)
+std::string supervisor::session_refusal(const base::session_id& session) const
 {
-    const bool bounded = most_.cpu.count() != 0 || account_ != nullptr;
-    const auto now = clock::now();
-    if (!bounded || now < cpu_check_)
-        return;
-    const auto used = processes.cpu();
-    charge(used);
-    auto left = microseconds::max();
-    if (most_.cpu.count() != 0)
-        left = most_.cpu - used;
-    if (account_ != nullptr) {
-        session_used_up_ = left.count() > 0 && account_->used_up();
-        left = std::min(left, account_->left());
-    }
-    if (left.count() <= 0) {
-        cpu_check_ = base::mono_time::max();
-        state.cpu_used_up();
-        return;
-    }
-    const auto processors = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
-    // Nearly used up, it may wait for ever; and looking must not cost more than what is looked at.
-    constexpr clock::duration least = std::chrono::milliseconds{100};
-    constexpr clock::duration most = std::chrono::seconds{1};
-    constexpr int share = 10;
-    const auto looked = clock::now();
-    const auto pause = std::clamp(share * (looked - now), least, most);
-    cpu_check_ = looked + std::max<clock::duration>(left / processors, pause);
+    if (account_ != nullptr)
+        return account_->text(account_->over());
+    return shared_.accounts.bounds(session) ? "what its session has used is not known" : "";
 }
 
-base::mono_time supervisor::next_cpu_check() const
+bool supervisor::watches_cpu() const
 {
-    return cpu_check_ == base::mono_time{} ? base::mono_time::max() : cpu_check_;
+    return most_.cpu.count() != 0 || (account_ != nullptr && account_->bounds_cpu());
+}
+
+void supervisor::watch_use(job_state& state, tree& processes)
+{
+    const auto now = clock::now();
+    if (now < use_check_)
+        return;
+    session_use used;
+    if (watches_cpu())
+        used.cpu = processes.cpu();
+    used.wall = std::chrono::duration_cast<std::chrono::milliseconds>(now - began_);
+    charge(used);
+    const bool own = most_.cpu.count() != 0 && used.cpu >= most_.cpu;
+    if (!own && account_ != nullptr)
+        session_short_of_ = account_->over_time();
+    if (own || session_short_of_ != session_account::short_of::nothing) {
+        use_check_ = base::mono_time::max();
+        state.bound_met();
+        return;
+    }
+    use_check_ = next_use_check(now, used.cpu);
+}
+
+// The tree's CPU time grows by the number of processors at the most, the session's wall time by
+// the number of its commands: so long there is no look.
+base::mono_time supervisor::next_use_check(base::mono_time looking, microseconds cpu) const
+{
+    auto next = base::mono_time::max();
+    const auto looked = clock::now();
+    const auto pause = std::clamp<clock::duration>(limits::use_check_part * (looked - looking),
+        limits::use_check_least, limits::use_check_most);
+    const auto after = [looked, pause, &next](clock::duration least) {
+        next = std::min(next, looked + std::max(least, pause));
+    };
+    const auto processors = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
+    if (most_.cpu.count() != 0)
+        after((most_.cpu - cpu) / processors);
+    if (account_ != nullptr && account_->bounds_cpu())
+        after(account_->cpu_left() / processors);
+    if (account_ != nullptr && account_->bounds_wall())
+        after(account_->wall_left() /
+            static_cast<std::int64_t>(
+                shared_.settings.job_caps.per_session + limits::calls_at_once));
+    return next;
 }
 
 // Into the session's account, whatever has come since the last time.
-void supervisor::charge(microseconds used)
+void supervisor::charge(const session_use& used)
 {
-    if (account_ == nullptr || used <= charged_)
+    if (account_ == nullptr)
         return;
-    account_->add(used - charged_);
-    charged_ = used;
+    session_use more;
+    more.cpu = std::max(used.cpu - charged_.cpu, microseconds{0});
+    more.wall = std::max(used.wall - charged_.wall, std::chrono::milliseconds{0});
+    account_->add(more);
+    charged_.cpu += more.cpu;
+    charged_.wall += more.wall;
 }
 
 // What was stopped by its bounds and not by anybody.
@@ -99,9 +124,10 @@ void supervisor::name_cause(const job_state& state, const pump& output, outcome&
     const bool by_kernel = most_.cpu.count() != 0 && into.signal == SIGXCPU;
     if (into.how == ended::completed && by_kernel)
         into.how = ended::timeout;
-    if (into.how == ended::timeout && session_used_up_ && state.over_cpu())
-        into.reason = account_->text();
-    else if (into.how == ended::timeout && (state.over_cpu() || by_kernel))
+    const bool by_session = session_short_of_ != session_account::short_of::nothing;
+    if (into.how == ended::timeout && by_session && state.over_bound())
+        into.reason = account_->text(session_short_of_);
+    else if (into.how == ended::timeout && (state.over_bound() || by_kernel))
         into.reason = fmt::format("used up its {} s of CPU time", most_.cpu.count());
 
     const bool too_large = most_.file_bytes != 0 && into.signal == SIGXFSZ;
@@ -111,9 +137,12 @@ void supervisor::name_cause(const job_state& state, const pump& output, outcome&
     }
     if (into.how != ended::killed || into.by != stopped_by::disk)
         return;
-    into.reason = output.over()
-        ? fmt::format("wrote more than its {} bytes of output", most_.output_bytes)
-        : fmt::format("wrote a file larger than its {} bytes", most_.file_bytes);
+    if (output.over_session())
+        into.reason = account_->text(session_account::short_of::output);
+    else if (output.over())
+        into.reason = fmt::format("wrote more than its {} bytes of output", most_.output_bytes);
+    else
+        into.reason = fmt::format("wrote a file larger than its {} bytes", most_.file_bytes);
 }
 
 std::string supervisor::out_of_memory_text() const

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace agentd::session {
 namespace {
@@ -80,6 +81,10 @@ void live_jobs::ask_to_end(const base::job_id& id, jobs::stopped_by who)
 {
     if (const auto found = live_.find(id); found != live_.end())
         found->second->job->stop(who);
+    else if (const auto one = starting_.find(id); one != starting_.end())
+        one->second = who;
+    else
+        running_.spawn("job " + id.str(), end_as_lost(id));
 }
 
 void live_jobs::ask_to_end(const base::task_id& of, jobs::stopped_by who)
@@ -98,7 +103,9 @@ aio::awaitable<> live_jobs::wait_for_end(base::task_id of)
 aio::awaitable<base::result<>> live_jobs::insert(store::jobs::row& row, bool queued)
 {
     for (;;) {
+        starting_.erase(row.shown.id);
         row.shown.id = base::new_job_id();
+        starting_.try_emplace(row.shown.id); // who sees it in the store may ask for its end
         auto work = [&row, queued](
                         store::connection& db) { return steps::queue_job(db, row, queued); };
         auto added = co_await shared_.db.write(
@@ -112,20 +119,23 @@ aio::awaitable<base::result<>> live_jobs::insert(store::jobs::row& row, bool que
 
 aio::awaitable<> live_jobs::open_account()
 {
-    if (!shared_.jobs.accounts.wants(session_))
+    auto& accounts = shared_.jobs.accounts;
+    account_ = accounts.of(session_);
+    if (!accounts.wants(session_))
         co_return;
-    auto work = [id = session_](store::connection& db) { return store::jobs::cpu_used(db, id); };
+    auto work = [id = session_](store::connection& db) { return store::jobs::used(db, id); };
     const auto used = co_await commit_read(shared_, std::move(work));
-    shared_.jobs.accounts.open(session_, used);
+    const jobs::session_use before{used.cpu, used.wall, used.output_bytes};
+    account_ = accounts.open(session_, before);
 }
 
 aio::awaitable<base::result<tools::started_job>> live_jobs::start(tools::job_order asked)
 {
     if (closed_)
         co_return std::unexpected(base::error{jobs::errc::queue_full, "agentd is stopping"});
-    const auto account = shared_.jobs.accounts.of(session_);
-    if (account && account->used_up())
-        co_return std::unexpected(base::error{jobs::errc::used_up, account->text()});
+    if (account_)
+        if (auto why = account_->text(account_->over()); !why.empty())
+            co_return std::unexpected(base::error{jobs::errc::used_up, std::move(why)});
     auto place = co_await shared_.jobs.job_places.enter(session_);
     if (!place)
         co_return std::unexpected(std::move(place.error()));
@@ -141,9 +151,11 @@ aio::awaitable<base::result<tools::started_job>> live_jobs::start(tools::job_ord
     if (!one->workdir)
         co_return std::unexpected(base::system_error("start the job", errno));
     auto inserted = co_await insert(one->row, queued);
+    const auto id = one->row.shown.id;
+    const auto asked_to_end = std::exchange(starting_[id], std::nullopt);
+    starting_.erase(id);
     if (!inserted)
         co_return std::unexpected(std::move(inserted.error()));
-    const auto id = one->row.shown.id;
     jobs::command what;
     what.text = std::move(asked.command);
     what.workdir_fd = one->workdir.get();
@@ -155,7 +167,9 @@ aio::awaitable<base::result<tools::started_job>> live_jobs::start(tools::job_ord
     one->job =
         std::make_unique<jobs::job>(strand_, shared_.jobs, id, std::move(what), std::move(*place));
     live_.emplace(id, one);
-    if (closed_) // while it was being inserted
+    if (asked_to_end) // while it was being inserted
+        one->job->stop(*asked_to_end);
+    if (closed_) // likewise
         one->job->stop(jobs::stopped_by::shutdown);
     running_.spawn("job " + id.str(), run(one));
     tools::started_job started;
@@ -187,24 +201,59 @@ aio::awaitable<> live_jobs::run(std::shared_ptr<live> what)
     });
     const auto outcome = co_await what->job->run();
     record_end(row, outcome);
-    std::int64_t news = 0;
-    std::string broken;
+    auto broken = co_await store_end(row);
+    log::info("job.finished", {session_.str(), row.shown.task_id.str(), id.str()}, "job ended: {}",
+        to_string(row.shown.state));
+    live_.erase(id);
+    changed_.notify_all();
+    ended_(row.shown.task_id, std::move(broken));
+}
+
+aio::awaitable<std::string> live_jobs::store_end(const store::jobs::row& row)
+{
     auto end = [row](store::connection& db) { return steps::finish_job(db, row); };
+    std::string broken;
     try {
-        const auto queued = co_await commit(shared_, store::step::finish_job, std::move(end));
-        news = queued;
-    } catch (const broken_step& why) { // told as lost after the next start
+        const auto news = co_await commit(shared_, store::step::finish_job, std::move(end));
+        if (news != 0)
+            inbox_.push(news, job_news{row.shown, row.preview_head, row.preview_tail});
+    } catch (const broken_step& why) { // told as lost after the next start, or when it is killed
         broken = why.what();
         log::error("job.broken", {session_.str()}, "{}", broken);
     }
-    const auto& job = row.shown;
-    log::info("job.finished", {session_.str(), job.task_id.str(), job.id.str()}, "job ended: {}",
-        to_string(job.state));
-    if (news != 0)
-        inbox_.push(news, job_news{row.shown, row.preview_head, row.preview_tail});
-    live_.erase(job.id);
-    changed_.notify_all();
-    ended_(job.task_id, std::move(broken));
+    co_return broken;
+}
+
+// Cases: its end is stored already, and who asked has not seen that yet; or the store has refused
+// its end, and has it running with nobody there.
+aio::awaitable<> live_jobs::end_as_lost(base::job_id id)
+{
+    auto work = [id](store::connection& db) { return store::jobs::find(db, id); };
+    auto found = co_await commit_read(shared_, std::move(work));
+    base::task_id of; // none: nothing has happened, but a session that was made for this may go
+    if (found && found->shown.session_id == session_ && !has_ended(found->shown.state)) {
+        of = found->shown.task_id;
+        co_await lose(*found);
+    }
+    ended_(of, {});
+}
+
+aio::awaitable<> live_jobs::lose(store::jobs::row& row)
+{
+    auto& job = row.shown;
+    job.state = job_state::lost;
+    job.reason = "its end could not be stored";
+    job.ended_at = base::wall_now();
+    auto kept = co_await shared_.jobs.spool.measure(job.id);
+    job.output_bytes = kept.size;
+    if (kept.gap)
+        job.gap = proto::api::byte_gap{kept.gap->start, kept.gap->end};
+    row.preview_head = std::move(kept.output.head);
+    row.preview_tail = std::move(kept.output.tail);
+    const auto broken = co_await store_end(row);
+    if (broken.empty())
+        log::warning("job.lost", {session_.str(), job.task_id.str(), job.id.str()}, "job lost: {}",
+            job.reason);
 }
 
 aio::awaitable<> live_jobs::note_process(base::job_id id, jobs::process_identity who)
@@ -242,129 +291,6 @@ aio::awaitable<> live_jobs::tell_stall(proto::api::job job, jobs::stall how)
     inbox_.push(id, std::move(news));
     changed_.notify_all();
     stalled_(of);
-}
-
-tools::job_view live_jobs::view_of(const proto::api::job& job) const
-{
-    tools::job_view view;
-    view.id = job.id;
-    view.command = job.command;
-    view.status = to_string(job.state);
-    view.by = job.by;
-    view.reason = job.reason;
-    view.exit_code = job.exit_code;
-    view.signal = job.signal;
-    view.wall = std::chrono::milliseconds{job.wall_ms.value_or(0)};
-    view.output_bytes = job.output_bytes;
-    view.ended = has_ended(job.state);
-    if (const auto found = live_.find(job.id); found != live_.end()) {
-        const auto now = found->second->job->look();
-        view.wall = now.wall;
-        view.output_bytes = now.output_bytes;
-        view.stalls = now.stalls;
-    }
-    return view;
-}
-
-aio::awaitable<std::vector<tools::job_view>> live_jobs::list()
-{
-    auto work = [id = session_](store::connection& db) {
-        store::jobs::filter all;
-        all.session_id = id;
-        all.limit = limits::jobs_listed_to_model;
-        return store::jobs::list(db, all);
-    };
-    auto found = co_await commit_read(shared_, std::move(work));
-    std::vector<tools::job_view> views;
-    // However many have ended since, a live one is always told of.
-    for (const auto& [id, one] : live_)
-        if (std::ranges::find(found, id, &proto::api::job::id) == found.end())
-            found.push_back(one->row.shown);
-    for (auto job = found.rbegin(); job != found.rend(); ++job) // the store has the newest first
-        views.push_back(view_of(*job));
-    co_return views;
-}
-
-aio::awaitable<std::optional<tools::job_view>> live_jobs::find(base::job_id id)
-{
-    auto work = [id](store::connection& db) { return store::jobs::find(db, id); };
-    const auto found = co_await commit_read(shared_, std::move(work));
-    std::optional<tools::job_view> view;
-    if (found && found->shown.session_id == session_)
-        view = view_of(found->shown);
-    co_return view;
-}
-
-aio::awaitable<base::result<tools::job_output>> live_jobs::read_output(
-    base::job_id id, std::optional<std::uint64_t> offset, std::size_t limit)
-{
-    auto view = co_await find(id);
-    const std::uint64_t total = view && view->ended ? view->output_bytes : 0;
-    auto& spool = shared_.jobs.spool;
-    auto asked = offset ? spool.read(id, *offset, limit, total) : spool.read_tail(id, limit, total);
-    auto piece = co_await std::move(asked);
-    if (!piece)
-        co_return std::unexpected(std::move(piece.error()));
-    tools::job_output output;
-    output.bytes = std::move(piece->bytes);
-    output.offset = piece->offset;
-    output.next_offset = piece->next_offset;
-    if (piece->gap) {
-        output.gap_start = piece->gap->start;
-        output.gap_end = piece->gap->end;
-    }
-    co_return output;
-}
-
-aio::awaitable<std::optional<jobs::input_result>> live_jobs::write_input(
-    base::job_id id, std::string text, bool eof)
-{
-    const auto found = live_.find(id);
-    auto to = found == live_.end() ? nullptr : found->second->job->stdin_of();
-    if (!to)
-        co_return std::nullopt;
-    auto writing = jobs::job_input::write(std::move(to), std::move(text), eof);
-    co_return co_await std::move(writing);
-}
-
-aio::awaitable<std::optional<tools::job_view>> live_jobs::stop(base::job_id id)
-{
-    ask_to_end(id, jobs::stopped_by::model);
-    while (live_.contains(id))
-        co_await changed_.wait_until(std::chrono::steady_clock::time_point::max());
-    co_return co_await find(id);
-}
-
-bool live_jobs::satisfied(const std::vector<base::job_id>& ids, tools::wait_mode mode) const
-{
-    const auto gone = [this](const base::job_id& id) { return !live_.contains(id); };
-    return mode == tools::wait_mode::any ? std::ranges::any_of(ids, gone)
-                                         : std::ranges::all_of(ids, gone);
-}
-
-std::vector<base::job_id> live_jobs::live_among(std::vector<base::job_id> ids) const
-{
-    std::erase_if(ids, [this](const base::job_id& id) { return !live_.contains(id); });
-    return ids;
-}
-
-aio::awaitable<tools::wait_end> live_jobs::wait(
-    std::vector<base::job_id> ids, tools::wait_mode mode, std::chrono::seconds limit)
-{
-    if (ids.empty())
-        for (const auto& [id, one] : live_)
-            ids.push_back(id);
-    const auto deadline = base::mono_now() + limit;
-    while (!ids.empty() && !satisfied(ids, mode)) {
-        if (inbox_.has_message())
-            co_return tools::wait_end::user_message;
-        if (inbox_.has_stall(live_among(ids)))
-            co_return tools::wait_end::stalled;
-        if (base::mono_now() >= deadline)
-            co_return tools::wait_end::timed_out;
-        co_await changed_.wait_until(deadline);
-    }
-    co_return tools::wait_end::ended;
 }
 
 } // namespace agentd::session

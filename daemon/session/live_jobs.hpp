@@ -6,6 +6,7 @@
 #include "aio/task_group.hpp"
 #include "base/unique_fd.hpp"
 #include "jobs/job.hpp"
+#include "jobs/session_accounts.hpp"
 #include "session/inbox.hpp"
 #include "store/jobs.hpp"
 #include "tools/job_control.hpp"
@@ -38,7 +39,7 @@ public:
 
     // The task that start() starts jobs for from now on.
     void begin_task(job_origin origin) { origin_ = std::move(origin); }
-    // Once before the first command: what jobs of earlier runs of the daemon have used counts.
+    // Before the first command of a task: what jobs of earlier runs of the daemon have used counts.
     aio::awaitable<> open_account();
     // No job is started any more.
     void close() { closed_ = true; }
@@ -49,7 +50,8 @@ public:
     [[nodiscard]] std::int64_t count(const base::task_id& of) const;
     // What runs or is queued, as far as the store knows it.
     [[nodiscard]] std::vector<proto::api::job> shown() const;
-    // Asks one / those of one task (empty: all) to end.
+    // Asks one / those of one task (empty: all) to end. One that nobody runs, but the store has
+    // running because it refused its end, is given one: it is lost.
     void ask_to_end(const base::job_id& id, jobs::stopped_by who);
     void ask_to_end(const base::task_id& of, jobs::stopped_by who);
     // Goes on when none of the task (empty: none at all) lives.
@@ -76,6 +78,11 @@ private:
     };
     // The whole life of one; shared, because views of it are taken while it ends.
     aio::awaitable<> run(std::shared_ptr<live> what);
+    // Stores its end and puts it into the inbox; why the store has refused it, else empty.
+    aio::awaitable<std::string> store_end(const store::jobs::row& row);
+    // Of one that nobody runs: gives it its end, if the store lacks that.
+    aio::awaitable<> end_as_lost(base::job_id id);
+    aio::awaitable<> lose(store::jobs::row& row);
     // That it waits for input: stored, then told.
     aio::awaitable<> tell_stall(proto::api::job job, jobs::stall how);
     // Its process, to be recognised after a crash; a failure does not matter to the job.
@@ -94,7 +101,10 @@ private:
     on_stall stalled_;
     job_origin origin_;
     bool closed_ = false;
+    std::shared_ptr<jobs::session_account> account_; // shared: it is kept as long as this is
     std::map<base::job_id, std::shared_ptr<live>> live_;
+    // Those that are being stored, and who has asked for their end meanwhile.
+    std::map<base::job_id, std::optional<jobs::stopped_by>> starting_;
     aio::condition changed_;  // a job has ended or stalls, or a message has come
     aio::task_group running_; // last: its coroutines use all the others
 };

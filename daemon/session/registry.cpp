@@ -35,7 +35,9 @@ void registry::deliver(const base::session_id& id, incoming what)
 {
     auto found = live_.find(id);
     if (found == live_.end()) {
-        if (stopping_ || held_.contains(id) || !std::holds_alternative<signal::look_for_work>(what))
+        const bool makes = std::holds_alternative<signal::look_for_work>(what) ||
+            std::holds_alternative<signal::kill_job>(what);
+        if (stopping_ || held_.contains(id) || !makes)
             return;
         auto strand = aio::make_strand(shared_.io);
         auto fresh = std::make_shared<session>(shared_, id, strand);

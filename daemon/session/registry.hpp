@@ -19,8 +19,8 @@ public:
     registry(const registry&) = delete;
     registry& operator=(const registry&) = delete;
 
-    // Tells the session; one that is not live is made for look_for_work, and has no use for
-    // the other signals (what they tell is in the store).
+    // Tells the session; one that is not live is made for look_for_work and kill_job (see
+    // live_jobs::ask_to_end), and has no use for the others (what they tell is in the store).
     void signal(const base::session_id& id, incoming what);
 
     // Until it is released, nothing makes the session live / its work is looked for now.

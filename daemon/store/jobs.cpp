@@ -210,11 +210,18 @@ std::int64_t count_live(connection& db, const base::session_id& id)
     return count_where(db, "session", id.str());
 }
 
-std::chrono::milliseconds cpu_used(connection& db, const base::session_id& of)
+use used(connection& db, const base::session_id& by)
 {
-    auto sum = db.prepare("SELECT COALESCE(SUM(cpu_ms), 0) FROM jobs WHERE session = ?");
-    sum.bind(of.str());
-    return std::chrono::milliseconds{sum.next() ? sum.integer(0) : 0};
+    auto sum = db.prepare("SELECT COALESCE(SUM(cpu_ms), 0), COALESCE(SUM(wall_ms), 0), "
+                          "COALESCE(SUM(output_bytes), 0) FROM jobs WHERE session = ?");
+    sum.bind(by.str());
+    use all;
+    if (!sum.next())
+        return all;
+    all.cpu = std::chrono::milliseconds{sum.integer(0)};
+    all.wall = std::chrono::milliseconds{sum.integer(1)};
+    all.output_bytes = static_cast<std::uint64_t>(sum.integer(2));
+    return all;
 }
 
 std::vector<row> live(connection& db)

@@ -42,7 +42,12 @@ void note_process(connection& db, const base::job_id& id, std::int64_t pid, std:
 [[nodiscard]] std::int64_t count_live(connection& db, const base::task_id& id);
 [[nodiscard]] std::int64_t count_live(connection& db, const base::session_id& id);
 [[nodiscard]] std::vector<row> live(connection& db);
-// CPU time of all jobs of a session that have ended.
-[[nodiscard]] std::chrono::milliseconds cpu_used(connection& db, const base::session_id& of);
+// What all jobs of a session that have ended have used together.
+struct use {
+    std::chrono::milliseconds cpu{0};
+    std::chrono::milliseconds wall{0};
+    std::uint64_t output_bytes = 0;
+};
+[[nodiscard]] use used(connection& db, const base::session_id& by);
 
 } // namespace agentd::store::jobs

@@ -266,13 +266,15 @@ TEST_CASE("broken: an answer of a tool, or the task's own start, that the databa
     w.check_model_content();
 }
 
-TEST_CASE("broken: a job's end that the database refuses ends its task; a restart has it lost")
+TEST_CASE(
+    "broken: a job's end that the database refuses ends its task; a kill or a start has it lost")
 {
+    const auto waits = background("echo some; until [ -e go ]; do sleep 0.02; done");
     world w{{.scenario = scenario({conversation("break",
-                 {step({background("until [ -e go ]; do sleep 0.02; done")}),
-                     step({say("never")}, held()),
+                 {step({waits, waits}), step({say("never")}, held()),
                      step({say("Second done.")},
-                         in_order({"lost: ", "failed: internal", "second task"}))},
+                         in_order({"lost: its end could not be stored", "lost: agentd ended",
+                             "failed: internal", "second task"}))},
                  {{"strict_append", "extendable"}})})}};
     const auto first = w.submit("break it");
     w.await_model("held=ever"); // a task that settled after the refusal would wait for ever
@@ -281,13 +283,18 @@ TEST_CASE("broken: a job's end that the database refuses ends its task; a restar
         "BEGIN SELECT RAISE(ABORT, 'broken'); END");
     write_file(w.workspace() + "/go", "");
     CHECK(error_of(w.ended(first)) == "internal");
-    CHECK(w.stop_daemon(SIGTERM) == 0);
     change_state(w, "DROP TRIGGER broken");
+    const auto session = session_of(w, first);
+    const auto id = std::string{jobs_in(w, session).front().at("id").as_string()};
+    const auto killed = w.json(200, "POST", "/v1/jobs/" + id + "/kill");
+    CHECK(killed.at("state").as_string() == "lost");
+    CHECK(killed.at("output_bytes") == 5);
+    CHECK(w.stop_daemon(SIGTERM) == 0);
     w.start_daemon();
-    const auto second = w.submit("second task", {{"session_id", session_of(w, first)}});
+    const auto second = w.submit("second task", {{"session_id", session}});
     CHECK(w.ended(second).at("result") == "Second done.");
-    for (const auto& job : jobs_in(w, session_of(w, first)))
+    for (const auto& job : jobs_in(w, session))
         CHECK(state_of(job) == "lost");
-    check_told_once(w, {session_of(w, first)});
+    check_told_once(w, {session});
     w.check_model_content();
 }

@@ -62,29 +62,29 @@ TEST_CASE("bounds: used up CPU time is a timeout that says so, a later deadline 
     const jobs::job_state::time_point start{};
     jobs::job_state state{{.timeout = 10s, .grace = 1s}, start};
     CHECK(state.next(start + 1s) == step::wait);
-    state.cpu_used_up();
+    state.bound_met();
     CHECK(state.next(start + 2s) == step::look);
     state.saw(0);
     CHECK(state.next(start + 2s) == step::terminate);
     CHECK(state.how() == jobs::ended::timeout);
-    CHECK(state.over_cpu());
+    CHECK(state.over_bound());
 
     jobs::job_state late{{.timeout = 10s, .grace = 1s}, start};
     CHECK(late.next(start + 10s) == step::look);
     late.saw(0);
     CHECK(late.next(start + 10s) == step::terminate);
-    late.cpu_used_up(); // during the grace
+    late.bound_met(); // during the grace
     CHECK(late.how() == jobs::ended::timeout);
-    CHECK_FALSE(late.over_cpu());
+    CHECK_FALSE(late.over_bound());
 
     jobs::job_state stopped{{.timeout = 10s, .grace = 1s}, start};
     stopped.stop(jobs::stopped_by::user);
-    stopped.cpu_used_up();
+    stopped.bound_met();
     CHECK(stopped.next(start + 1s) == step::look);
     stopped.saw(0);
     CHECK(stopped.next(start + 1s) == step::terminate);
     CHECK(stopped.how() == jobs::ended::killed);
-    CHECK_FALSE(stopped.over_cpu());
+    CHECK_FALSE(stopped.over_bound());
 }
 
 TEST_CASE("bounds: a shell that burns its CPU time is stopped, by each of the means")

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <list>
@@ -42,7 +43,66 @@ aio::awaitable<> run_aborted(jobs::job& one, bool* threw)
     }
 }
 
+// Has the one thread that launches until it is destroyed.
+class busy_launcher {
+public:
+    explicit busy_launcher(rig& with) : holding_(with.strand)
+    {
+        holding_.start("launcher", hold(with, over_));
+    }
+    aio::awaitable<> end()
+    {
+        over_ = true;
+        over_.notify_all();
+        return holding_.join();
+    }
+
+private:
+    static aio::awaitable<> hold(rig& with, std::atomic<bool>& over)
+    {
+        auto wait = [&over] {
+            over.wait(false);
+            return true;
+        };
+        co_await with.shared.launching.run(std::move(wait));
+    }
+
+    std::atomic<bool> over_ = false;
+    aio::task holding_;
+};
+
 } // namespace
+
+TEST_CASE("job: what is stopped or cancelled before its launch never runs")
+{
+    with_rig([](rig& with) -> aio::awaitable<> {
+        busy_launcher others{with};
+        auto what = with.command("touch ran");
+        jobs::job one{with.strand, with.shared, base::job_id{"00000001"}, std::move(what), {}};
+        jobs::outcome end;
+        aio::task running{with.strand};
+        running.start("job", run_into(one, &end));
+        const auto begun = [&one] { return one.look().running; };
+        co_await testing::until(begun);
+        one.stop(jobs::stopped_by::model);
+
+        jobs::foreground commands{with.strand, with.shared, base::session_id{"s_test"}};
+        bool threw = false;
+        aio::task command{with.strand};
+        auto second = with.command("touch ran");
+        command.start("command", run_command(commands, std::move(second), &threw));
+        command.cancel();
+        co_await others.end();
+        co_await running.join();
+        co_await command.join();
+        CHECK(end.how == jobs::ended::killed);
+        CHECK(end.by == jobs::stopped_by::model);
+        CHECK(end.output_bytes == 0);
+        CHECK_FALSE(end.signal);
+        CHECK(threw);
+        CHECK(::access((with.folder + "/ran").c_str(), F_OK) != 0);
+    });
+}
 
 TEST_CASE("job: the exit code and the signal are what the kernel says")
 {

@@ -103,6 +103,23 @@ TEST_CASE("pty: a line that several writes make together is no longer than one t
     });
 }
 
+TEST_CASE("pty: who floods it beyond the bound of its output is cut off, whatever it ignores")
+{
+    auto options = testing::patient();
+    options.most.output_bytes = 100'000;
+    const auto test = [](rig& with) -> aio::awaitable<> {
+        fed_job job{with, "trap '' TERM HUP; yes; echo $? > code; exit 0", jobs::input::terminal};
+        const auto begun = base::mono_now();
+        co_await job.running.join();
+        CHECK(base::elapsed_since(begun) < 15s); // the grace is longer
+        CHECK(job.end.by == jobs::stopped_by::disk);
+        CHECK(job.end.reason == "wrote more than its 100000 bytes of output");
+        CHECK(job.end.output_bytes == 100'000);
+        CHECK(read_text(with.folder + "/code") == "1\n"); // the write failed
+    };
+    with_feeding(test, options);
+}
+
 TEST_CASE("pty: a job that closes all it has can open its terminal again")
 {
     with_feeding([](rig& with) -> aio::awaitable<> {

@@ -2,6 +2,7 @@
 // by a control group above their leaves. Where the controllers are not ours, the last two are
 // skipped with what is missing; that the group comes and goes is seen everywhere.
 #include "aio/task_group.hpp"
+#include "base/bound_limits.hpp"
 #include "tests/daemon/jobs/rig.hpp"
 
 #include <doctest/doctest.h>
@@ -26,6 +27,7 @@ const base::session_id other{"s_other"};
 
 aio::awaitable<jobs::outcome> run_in(rig& with, base::session_id session, std::string text)
 {
+    const auto account = with.shared.accounts.open(session, {}); // as a live session holds it
     auto what = with.command(std::move(text), 50s);
     what.session = std::move(session);
     jobs::job run{with.strand, with.shared, base::new_job_id(), std::move(what), jobs::place{}};
@@ -74,22 +76,117 @@ bool is_there(const std::string& path)
 
 TEST_CASE("session bounds: an account begins with what was used before and is one for all")
 {
-    jobs::session_accounts none{0s};
+    using short_of = jobs::session_account::short_of;
+    jobs::session_accounts none{{}};
     CHECK_FALSE(none.wants(one));
+    CHECK(none.open(one, {}) == nullptr);
     CHECK(none.of(one) == nullptr);
-    jobs::session_accounts all{10s};
+    jobs::session_accounts all{{.cpu = 10s, .wall = 20s, .output_bytes = 100}};
     CHECK(all.wants(one));
     CHECK_FALSE(all.wants(base::session_id{}));
-    all.open(one, 4s);
+    CHECK(all.of(one) == nullptr); // and none that begins at zero
+    const auto account = all.open(one, {.cpu = 4s, .wall = 19s, .output_bytes = 60});
     CHECK_FALSE(all.wants(one));
-    all.open(one, 0s); // only the first time counts
-    all.of(one)->add(5s);
-    CHECK(all.of(one)->left() == 1s);
-    CHECK_FALSE(all.of(one)->used_up());
-    all.of(one)->add(1s);
-    CHECK(all.of(one)->used_up());
-    CHECK(all.of(one)->text() == "the session has used up its 10 s of CPU time");
-    CHECK(all.of(other)->left() == 10s);
+    CHECK(all.open(one, {}) == account); // only the first time counts
+    CHECK(all.of(one) == account);
+    account->add({.cpu = 5s, .output_bytes = 39});
+    CHECK(account->cpu_left() == 1s);
+    CHECK(account->wall_left() == 1s);
+    CHECK(account->output_left() == 1);
+    CHECK(account->over() == short_of::nothing);
+    CHECK(account->text(short_of::nothing).empty());
+    account->add({.output_bytes = 5});
+    CHECK(account->output_left() == 0);
+    CHECK(account->over() == short_of::output);
+    CHECK(account->over_time() == short_of::nothing);
+    account->add({.wall = 1s});
+    CHECK(account->over_time() == short_of::wall);
+    account->add({.cpu = 1s});
+    CHECK(account->over_time() == short_of::cpu);
+    CHECK(account->text(short_of::cpu) == "the session has used up its 10 s of CPU time");
+}
+
+TEST_CASE("session bounds: an account that somebody holds is not forgotten for others")
+{
+    jobs::session_accounts all{{.cpu = 10s}};
+    const auto held = all.open(one, {.cpu = 9s});
+    static_cast<void>(all.open(other, {.cpu = 9s}));
+    for (std::size_t i = 0; i < limits::session_accounts; ++i)
+        static_cast<void>(all.open(base::session_id{"s_" + std::to_string(i)}, {}));
+    CHECK(all.of(one) == held);
+    CHECK(all.wants(other)); // to be read from the store again
+}
+
+TEST_CASE("session bounds: a command whose session's account is not open does not run")
+{
+    auto options = testing::quick();
+    options.session_wall = 100s;
+    const auto test = [](rig& with) -> aio::awaitable<> {
+        const auto end = co_await with.run_foreground("touch ran");
+        CHECK(end.how == jobs::ended::error);
+        CHECK(end.reason == "what its session has used is not known");
+        CHECK_FALSE(is_there(with.folder + "/ran"));
+    };
+    testing::with_rig(test, options);
+}
+
+TEST_CASE("session bounds: the times of all commands are one sum, and its end is theirs")
+{
+    auto options = testing::quick();
+    options.session_wall = 1s;
+    const auto test = [](rig& with) -> aio::awaitable<> {
+        const std::string text{"the commands of the session have run for their 1 s together"};
+        jobs::outcome first;
+        jobs::outcome second;
+        aio::task_group running{with.strand};
+        running.spawn("first", run_into(with, one, "exec sleep 300", first));
+        running.spawn("second", run_into(with, one, "exec sleep 300", second));
+        co_await running.join();
+        for (const auto* end : {&first, &second}) {
+            CHECK(end->how == jobs::ended::timeout);
+            CHECK(end->reason == text);
+            CHECK(end->wall >= 400ms);
+        }
+        CHECK(first.wall + second.wall >= 1s);
+        const auto late = co_await run_in(with, one, "touch late");
+        CHECK(late.how == jobs::ended::error);
+        CHECK(late.reason == text);
+        CHECK_FALSE(is_there(with.folder + "/late"));
+        const auto elsewhere = co_await run_in(with, other, "exit 3");
+        CHECK(elsewhere.exit_code == 3);
+    };
+    testing::with_rig(test, options);
+}
+
+TEST_CASE("session bounds: the output of all commands is one sum, whoever writes beyond it is cut")
+{
+    auto options = testing::patient();
+    options.session_most.output_bytes = 1'000'000;
+    const auto test = [](rig& with) -> aio::awaitable<> {
+        const std::string text{
+            "the commands of the session have written their 1000000 bytes of output together"};
+        const auto account = with.shared.accounts.open(one, {});
+        const auto before = co_await run_in(with, one, "head -c 600000 /dev/zero");
+        CHECK(before.how == jobs::ended::completed);
+        CHECK(before.output_bytes == 600'000);
+        make_gate(with);
+        jobs::outcome silent;
+        aio::task_group running{with.strand};
+        running.spawn("silent", run_into(with, one, "touch up; read line < gate; exit 3", silent));
+        co_await until_made(with, "up");
+        const auto flood = co_await run_in(with, one, "trap '' TERM; yes; exit 0");
+        CHECK(flood.how == jobs::ended::killed);
+        CHECK(flood.by == jobs::stopped_by::disk);
+        CHECK(flood.reason == text);
+        CHECK(flood.output_bytes == 400'000);
+        co_await run_in(with, other, "echo go > gate");
+        co_await running.join();
+        CHECK(silent.exit_code == 3); // who writes nothing goes on
+        const auto late = co_await run_in(with, one, "touch late");
+        CHECK(late.how == jobs::ended::error);
+        CHECK(late.reason == text);
+    };
+    testing::with_rig(test, options);
 }
 
 TEST_CASE("session bounds: used up CPU time stops all of the session and nobody else")
@@ -133,6 +230,7 @@ TEST_CASE("session bounds: foreground commands use the same account")
     auto options = testing::quick();
     options.session_most.cpu = 1s;
     const auto test = [](rig& with) -> aio::awaitable<> {
+        const auto account = with.shared.accounts.open(one, {});
         jobs::foreground commands{with.strand, with.shared, one};
         auto first = with.command(burn, 20s);
         const auto end = co_await commands.run(std::move(first));
@@ -157,7 +255,7 @@ TEST_CASE("session bounds: a command's own bound is named when that is met first
         const auto end = co_await run_in(with, one, burn);
         CHECK(end.how == jobs::ended::timeout);
         CHECK(end.reason == "used up its 1 s of CPU time");
-        CHECK(with.shared.accounts.of(one)->left() <= 99s);
+        CHECK(with.shared.accounts.of(one)->cpu_left() <= 99s);
     };
     testing::with_rig(test, options);
 }
