@@ -55,12 +55,12 @@ constexpr long socket_calls[] = {SYS_accept4,
 constexpr long sleeping_calls[] = {SYS_nanosleep, SYS_clock_nanosleep};
 
 // What a thread waits for.
-struct wanted {
+struct waits_for {
     bool input = false;  // to be read
     bool socket = false; // the same, or to be connected
     bool time = false;   // and nothing else
 
-    wanted& operator|=(const wanted& other)
+    waits_for& operator|=(const waits_for& other)
     {
         input = input || other.input;
         socket = socket || other.socket;
@@ -159,9 +159,9 @@ struct reader {
     bool on_terminal; // its controlling terminal is that one
 
     // Who waits until that can be read.
-    [[nodiscard]] wanted reads(std::uint64_t fd) const
+    [[nodiscard]] waits_for reads(std::uint64_t fd) const
     {
-        wanted what;
+        waits_for what;
         struct stat about{};
         if (::stat(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), &about) != 0)
             return what;
@@ -177,10 +177,10 @@ struct reader {
         return what;
     }
 
-    [[nodiscard]] wanted polls(const activity& now) const
+    [[nodiscard]] waits_for polls(const activity& now) const
     {
         const auto count = static_cast<std::size_t>(now.arguments[1]);
-        wanted what;
+        waits_for what;
         what.time = count == 0;
         if (count == 0 || count > limits::stall_polled)
             return what;
@@ -193,11 +193,11 @@ struct reader {
         return what;
     }
 
-    [[nodiscard]] wanted selects(const activity& now) const
+    [[nodiscard]] waits_for selects(const activity& now) const
     {
         constexpr std::size_t bits = 64;
         const auto count = static_cast<std::size_t>(now.arguments[0]);
-        wanted what;
+        waits_for what;
         what.time = count == 0;
         if (count == 0 || count > limits::stall_polled || now.arguments[1] == 0)
             return what;
@@ -211,9 +211,9 @@ struct reader {
     }
 
     // "tfd:        0 events:       19 data: ..." for each descriptor that is watched.
-    [[nodiscard]] wanted watches(const activity& now) const
+    [[nodiscard]] waits_for watches(const activity& now) const
     {
-        wanted what;
+        waits_for what;
         const auto text = read_proc(fmt::format("/proc/{}/fdinfo/{}", pid, now.arguments[0]));
         constexpr std::string_view fd_name{"tfd:"}, events_name{"events:"};
         std::string_view rest{text};
@@ -231,7 +231,7 @@ struct reader {
         return what;
     }
 
-    [[nodiscard]] wanted waits(const activity& now) const
+    [[nodiscard]] waits_for waits(const activity& now) const
     {
         if (is_one_of(reading_calls, now.number))
             return reads(now.arguments[0]);
@@ -243,7 +243,7 @@ struct reader {
             return selects(now);
         if (is_one_of(epoll_calls, now.number))
             return watches(now);
-        wanted what;
+        waits_for what;
         what.socket = is_one_of(socket_calls, now.number);
         what.time = is_one_of(sleeping_calls, now.number);
         return what;
@@ -269,7 +269,7 @@ bool add_process(
     found.cpu += std::chrono::milliseconds{whole.ticks * tick_ms};
     const bool on_terminal = input.terminal && whole.terminal == number_in_stat(input.device);
     const reader one{pid, input, on_terminal};
-    wanted all;
+    waits_for all;
     for (const pid_t thread : threads_of(pid)) {
         if (threads_left-- == 0)
             return false;
