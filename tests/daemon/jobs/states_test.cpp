@@ -23,7 +23,7 @@ const job_state::settings plain{.timeout = 10s, .grace = 5s};
 
 TEST_CASE("job_state: a shell that exits with nothing left has completed")
 {
-    job_state state{plain, start};
+    job_state state{plain, began};
     CHECK(state.next(began) == step::wait);
     CHECK(state.wake_at() == began + 10s);
     state.shell_exited(began + 1s);
@@ -37,7 +37,7 @@ TEST_CASE("job_state: a shell that exits with nothing left has completed")
 
 TEST_CASE("job_state: leftovers get TERM, after the grace KILL until nothing is left")
 {
-    job_state state{plain, start};
+    job_state state{plain, began};
     state.shell_exited(began + 1s);
     CHECK(state.next(began + 1s) == step::look);
     state.saw(2);
@@ -69,7 +69,7 @@ TEST_CASE("job_state: leftovers get TERM, after the grace KILL until nothing is 
 
 TEST_CASE("job_state: a stop names the end whatever the exit, the first one")
 {
-    job_state state{plain, start};
+    job_state state{plain, began};
     state.stop(jobs::stopped_by::model);
     state.stop(jobs::stopped_by::shutdown);
     CHECK(state.next(began) == step::look);
@@ -87,7 +87,7 @@ TEST_CASE("job_state: a stop names the end whatever the exit, the first one")
 
 TEST_CASE("job_state: a stop that comes after the exit changes nothing")
 {
-    job_state state{plain, start};
+    job_state state{plain, began};
     state.shell_exited(began + 1s);
     state.stop(jobs::stopped_by::model);
     CHECK(state.next(began + 1s) == step::look);
@@ -102,7 +102,7 @@ TEST_CASE("job_state: a stop that comes after the exit changes nothing")
 
 TEST_CASE("job_state: a timeout is one, also when a stop follows")
 {
-    job_state state{plain, start};
+    job_state state{plain, began};
     CHECK(state.next(began + 10s) == step::look);
     state.saw(0);
     CHECK(state.next(began + 10s) == step::terminate);
@@ -121,14 +121,14 @@ TEST_CASE("job_state: a timeout is one, also when a stop follows")
 
 TEST_CASE("job_state: without a timeout it waits for ever")
 {
-    job_state state{job_state::settings{.timeout = 0ms, .grace = 5s}, start};
+    job_state state{job_state::settings{.timeout = 0ms, .grace = 5s}, began};
     CHECK(state.next(began + 10000h) == step::wait);
     CHECK(state.wake_at() == job_state::time_point::max());
 }
 
 TEST_CASE("job_state: an abort kills at once and gives up on what does not die")
 {
-    job_state state{plain, start};
+    job_state state{plain, began};
     state.abort(began);
     CHECK(state.next(began) == step::look);
     state.saw(1);
@@ -146,7 +146,7 @@ TEST_CASE("job_state: an abort kills at once and gives up on what does not die")
 TEST_CASE("job_state: kept leftovers are waited for, to the timeout")
 {
     job_state state{
-        job_state::settings{.timeout = 10s, .grace = 5s, .keep_leftovers = true}, start};
+        job_state::settings{.timeout = 10s, .grace = 5s, .keep_leftovers = true}, began};
     state.shell_exited(began + 1s);
     CHECK(state.next(began + 1s) == step::look);
     state.saw(1);
