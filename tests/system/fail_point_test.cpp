@@ -200,14 +200,15 @@ TEST_CASE("fail points: killed again while the next start repairs what a SIGKILL
 
 TEST_CASE("fail points: a delivery in a transaction of its own is found")
 {
-    // The second reply is to the request that carries the first job's end, or the third.
+    // One of the replies after the first is to the request that carries the first job's end.
     std::string wrong;
-    for (const char* point : {"complete_reply:before:2", "complete_reply:before:3"}) {
+    for (int reply = 2; reply <= 5 && wrong.empty(); ++reply) {
         world w{{.scenario = all_ways(),
             .config = "wake_window_ms = 10\n",
             .model_config = small_window,
             .start = false}};
-        w.change_daemon(torn_delivery_path, {{"AGENTD_FAIL_POINT", point}});
+        w.change_daemon(torn_delivery_path,
+            {{"AGENTD_FAIL_POINT", "complete_reply:before:" + std::to_string(reply)}});
         stubborn_client client{w};
         day lived{client, w, {}, {}, {}, {}, {}};
         lived.live();
