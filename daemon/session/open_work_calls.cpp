@@ -138,12 +138,13 @@ aio::awaitable<> open_work::finish_call(
     auto& row = calls_[number].row;
     row.text = std::move(answer.text);
     row.is_error = answer.is_error;
+    steps::call_end end{row, wall};
     if (others_are_finished(number)) {
         row.state = calls::state::finished;
-        last_end_ = steps::call_end{row, wall};
+        last_end_ = std::move(end);
         co_return;
     }
-    co_await store_end(steps::call_end{row, wall});
+    co_await store_end(std::move(end));
     row.state = calls::state::finished;
 }
 
