@@ -4,6 +4,7 @@
 #pragma once
 
 #include "aio/awaitable.hpp"
+#include "base/blocked_signals.hpp"
 
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -57,7 +58,14 @@ private:
         }
     };
 
-    asio::thread_pool pool_;
+    // Its threads are started with all signals blocked, so that the end of a child
+    // does not wake one of them on the way to the loop.
+    struct quiet_pool : asio::thread_pool {
+        explicit quiet_pool(std::size_t threads, const base::blocked_signals& = {})
+            : asio::thread_pool(threads)
+        {}
+    };
+    quiet_pool pool_;
 };
 
 } // namespace agentd::aio

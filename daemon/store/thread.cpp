@@ -1,21 +1,17 @@
 #include "store/thread.hpp"
 
+#include "base/blocked_signals.hpp"
+
 #include <pthread.h>
 
-#include <csignal>
 #include <utility>
 
 namespace agentd::store {
 
 std::jthread start_thread(const std::string& name, std::function<void()> body)
 {
-    // The mask is inherited: set around the start, so that no signal finds the thread open.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const base::blocked_signals inherited;
     std::jthread made{std::move(body)};
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_setname_np(made.native_handle(), name.c_str());
     return made;
 }
