@@ -214,7 +214,7 @@ TEST_CASE("agentctl: input writes a line, and tells how much of it was taken")
     CHECK(run({"-n", "yes", "--eof"}).exit_code == 0);
     const auto part = run({"yes"});
     CHECK(part.exit_code == 7);
-    CHECK(part.err == "agentctl: the job took 2 of 4 bytes: timed_out\n");
+    CHECK(part.err == "agentctl: the job took 2 of 4 bytes: the job did not read more in time\n");
     CHECK(run({"yes"}).exit_code == 5);
     const auto requests = daemon.requests();
     REQUIRE(requests.size() == 4);
