@@ -25,11 +25,15 @@ struct row {
     with means = with::both;
     by tool = by::job;
     bool gap = false; // the output is not kept
+    // One more member of the call's input; true, where that is no bound.
+    const char* asks = nullptr;
+    int bound = 0;
 };
 
-// "STATE" at the beginning of a path stands for the state folder.
+// "STATE" at the beginning of a path stands for the state folder, "PTS" for the next terminal.
 [[nodiscard]] std::vector<row> faults_of_launching();
 [[nodiscard]] std::vector<row> faults_in_the_child();
+[[nodiscard]] std::vector<row> faults_of_input_and_bounds();
 [[nodiscard]] std::vector<row> faults_of_ending();
 [[nodiscard]] std::vector<row> faults_of_keeping_output();
 

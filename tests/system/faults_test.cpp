@@ -17,6 +17,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 
 using namespace agentd::testing;
@@ -37,7 +38,9 @@ js::value held(const row& one)
 {
     js::object input;
     input["command"] = one.text;
-    auto call = one.tool == by::job ? background(one.text) : use("bash", std::move(input));
+    if (one.asks != nullptr)
+        input[one.asks] = one.bound != 0 ? js::value(one.bound) : js::value(true);
+    auto call = use(one.tool == by::job ? "background_run" : "bash", std::move(input));
     js::object more;
     js::object reply;
     reply["hold"] = one.name;
@@ -70,6 +73,15 @@ std::string url_encoded(std::string_view text)
     return all;
 }
 
+// Where the next terminal is going to be.
+std::string next_terminal()
+{
+    int number = 0;
+    while (std::filesystem::exists("/dev/pts/" + std::to_string(number)))
+        ++number;
+    return "/dev/pts/" + std::to_string(number);
+}
+
 class bench {
 public:
     explicit bench(world& w) : w_(w)
@@ -99,6 +111,8 @@ public:
         for (auto& path : what.paths)
             if (path.starts_with("STATE"))
                 path.replace(0, 5, w_.state_folder());
+            else if (path == "PTS")
+                path = next_terminal();
         tracer faulty{w_.daemon().pid(), what, w_.folder() + "/strace.log"};
         if (!faulty.refusal().empty()) {
             std::puts(("SKIP: " + faulty.refusal()).c_str());
@@ -244,6 +258,11 @@ TEST_CASE("faults: a call that is refused while a command is launched")
 TEST_CASE("faults: a call that is refused in the child")
 {
     run_all(faults_in_the_child());
+}
+
+TEST_CASE("faults: a call that is refused for what a job has asked for")
+{
+    run_all(faults_of_input_and_bounds());
 }
 
 TEST_CASE("faults: a call that is refused while a tree is watched and ended")
