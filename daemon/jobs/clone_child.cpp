@@ -62,44 +62,27 @@ AGENTD_UNINSTRUMENTED bool set_mark(const child_orders& orders)
     return write_limit(RLIMIT_LOCKS, now);
 }
 
-AGENTD_UNINSTRUMENTED bool limit_cpu(const child_orders& orders)
+// Neither above the hard limit that is in force.
+AGENTD_UNINSTRUMENTED bool lower_limit(int which, std::uint64_t soft, std::uint64_t hard)
 {
-    // XCPU, which may be handled; a little later KILL.
-    constexpr std::uint64_t to_kill = 2;
     rlimit64 now;
-    if (!read_limit(RLIMIT_CPU, now))
+    if (!read_limit(which, now))
         return false;
-    const std::uint64_t hard = orders.cpu_seconds + to_kill;
     now.rlim_max = hard < now.rlim_max ? hard : now.rlim_max;
-    now.rlim_cur = orders.cpu_seconds < now.rlim_max ? orders.cpu_seconds : now.rlim_max;
-    return write_limit(RLIMIT_CPU, now);
-}
-
-AGENTD_UNINSTRUMENTED bool limit_files(const child_orders& orders)
-{
-    rlimit64 now;
-    if (!read_limit(RLIMIT_FSIZE, now))
-        return false;
-    now.rlim_max = orders.file_bytes < now.rlim_max ? orders.file_bytes : now.rlim_max;
-    now.rlim_cur = now.rlim_max;
-    return write_limit(RLIMIT_FSIZE, now);
-}
-
-AGENTD_UNINSTRUMENTED bool limit_descriptors(const child_orders& orders)
-{
-    rlimit64 now;
-    if (!read_limit(RLIMIT_NOFILE, now))
-        return false;
-    now.rlim_cur = orders.descriptor_limit < now.rlim_max ? orders.descriptor_limit : now.rlim_max;
-    return write_limit(RLIMIT_NOFILE, now);
+    now.rlim_cur = soft < now.rlim_max ? soft : now.rlim_max;
+    return write_limit(which, now);
 }
 
 AGENTD_UNINSTRUMENTED bool set_limits(const child_orders& orders)
 {
+    constexpr std::uint64_t to_kill = 2; // XCPU, which may be handled; a little later KILL
+    const auto cpu = orders.cpu_seconds;
+    const auto file = orders.file_bytes;
     return (orders.mark == 0 || set_mark(orders)) &&
-        (orders.cpu_seconds == 0 || limit_cpu(orders)) &&
-        (orders.file_bytes == 0 || limit_files(orders)) &&
-        (!orders.sets_descriptor_limit || limit_descriptors(orders));
+        (cpu == 0 || lower_limit(RLIMIT_CPU, cpu, cpu + to_kill)) &&
+        (file == 0 || lower_limit(RLIMIT_FSIZE, file, file)) &&
+        (!orders.sets_descriptor_limit ||
+            lower_limit(RLIMIT_NOFILE, orders.descriptor_limit, RLIM64_INFINITY));
 }
 
 AGENTD_UNINSTRUMENTED void raise_oom_score(child_orders& orders)
