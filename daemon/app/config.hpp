@@ -86,6 +86,7 @@ struct config {
         std::chrono::seconds session_cpu{0}; // of all commands of a session together, like these
         std::chrono::seconds session_wall{0};
         std::int64_t session_output_bytes = 0;
+        std::int64_t session_log_bytes = 0; // of its jobs, in the spool's folder
         std::int64_t session_memory_bytes = 0;
         std::int64_t session_processes = 0;
         std::vector<std::string> pass_env;

@@ -170,6 +170,7 @@ void visit_jobs(config& all, key_visitor& by)
     duration(by, s, "session_cpu_s", j.session_cpu, 0, 12 * longest);
     duration(by, s, "session_wall_s", j.session_wall, 0, 12 * longest);
     by.integer(s, "session_output_bytes", j.session_output_bytes, 0, limits::most_written);
+    by.integer(s, "session_log_bytes", j.session_log_bytes, 0, 1024 * tebibyte);
     by.integer(s, "session_memory_bytes", j.session_memory_bytes, 0, limits::most_memory);
     by.integer(s, "session_processes", j.session_processes, 0, limits::most_processes);
     by.texts(s, "pass_env", j.pass_env, variable);

@@ -12,6 +12,7 @@ jobs::options job_options(const config& all, const startup& from)
     out.spool.job_bytes = size(all.jobs.output_bytes);
     out.spool.total_bytes = size(all.jobs.spool_bytes);
     out.spool.ended_bytes = size(all.retention.job_logs_bytes);
+    out.spool.session_bytes = size(all.jobs.session_log_bytes);
     out.job_caps.per_session = size(all.jobs.per_session);
     out.job_caps.per_daemon = size(all.jobs.per_daemon);
     out.grace = all.jobs.grace;

@@ -72,7 +72,7 @@ struct job::state {
         : what(marked(std::move(text), id)),
           turn(std::move(its_turn)),
           input(strand, shared, id, what),
-          log(strand, shared.spool, id),
+          log(strand, shared.spool, id, what.session),
           process(strand, shared, settings_of(id, shared)),
           writing(strand)
     {}

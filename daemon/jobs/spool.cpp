@@ -64,54 +64,57 @@ base::result<> spool::open()
     return state_->folder.open();
 }
 
-aio::awaitable<base::result<piece>> spool::read(
-    base::job_id id, std::uint64_t offset, std::size_t limit, std::uint64_t total)
+template <class Look>
+aio::awaitable<base::result<piece>> spool::look_at(base::job_id id, std::uint64_t total, Look look)
 {
     auto looking = size_by_now(state_, id, total);
     const auto size = co_await aio::on(state_->strand, std::move(looking));
-    auto work = [in = state_, id = std::move(id), offset, limit, size] {
-        return read_piece(in->folder, id, offset, limit, size);
+    auto work = [in = state_, id = std::move(id), size, look = std::move(look)] {
+        return look(in->folder, id, size);
     };
     co_return co_await state_->reading.run(std::move(work));
+}
+
+aio::awaitable<base::result<piece>> spool::read(
+    base::job_id id, std::uint64_t offset, std::size_t limit, std::uint64_t total)
+{
+    return look_at(std::move(id), total,
+        [offset, limit](const spool_folder& in, const base::job_id& of, std::uint64_t size) {
+            return read_piece(in, of, offset, limit, size);
+        });
 }
 
 aio::awaitable<base::result<piece>> spool::read_timed(
     base::job_id id, std::uint64_t offset, std::size_t limit, std::uint64_t total)
 {
-    auto looking = size_by_now(state_, id, total);
-    const auto size = co_await aio::on(state_->strand, std::move(looking));
-    auto work = [in = state_, id = std::move(id), offset, limit, size] {
-        auto got = read_piece(in->folder, id, offset, limit, size);
-        if (got)
-            add_times(in->folder, id, *got);
-        return got;
-    };
-    co_return co_await state_->reading.run(std::move(work));
+    return look_at(std::move(id), total,
+        [offset, limit](const spool_folder& in, const base::job_id& of, std::uint64_t size) {
+            auto got = read_piece(in, of, offset, limit, size);
+            if (got)
+                add_times(in, of, *got);
+            return got;
+        });
 }
 
 aio::awaitable<base::result<piece>> spool::read_tail(
     base::job_id id, std::size_t limit, std::uint64_t total)
 {
-    auto looking = size_by_now(state_, id, total);
-    const auto size = co_await aio::on(state_->strand, std::move(looking));
-    auto work = [in = state_, id = std::move(id), limit, size] {
-        return read_last(in->folder, id, limit, size);
-    };
-    co_return co_await state_->reading.run(std::move(work));
+    return look_at(std::move(id), total,
+        [limit](const spool_folder& in, const base::job_id& of, std::uint64_t size) {
+            return read_last(in, of, limit, size);
+        });
 }
 
 aio::awaitable<base::result<piece>> spool::read_lines(
     base::job_id id, std::size_t lines, std::size_t limit, std::uint64_t total)
 {
-    auto looking = size_by_now(state_, id, total);
-    const auto size = co_await aio::on(state_->strand, std::move(looking));
-    auto work = [in = state_, id = std::move(id), lines, limit, size] {
-        auto last = read_last(in->folder, id, limit, size);
-        if (last)
-            keep_last_lines(*last, lines);
-        return last;
-    };
-    co_return co_await state_->reading.run(std::move(work));
+    return look_at(std::move(id), total,
+        [lines, limit](const spool_folder& in, const base::job_id& of, std::uint64_t size) {
+            auto last = read_last(in, of, limit, size);
+            if (last)
+                keep_last_lines(*last, lines);
+            return last;
+        });
 }
 
 aio::awaitable<spool::progress> spool::wait_for_more(base::job_id id, std::uint64_t known)
@@ -144,6 +147,20 @@ aio::awaitable<> spool::settle()
         return 0;
     };
     co_await state_->reading.run(std::move(work));
+}
+
+bool spool::bounds_sessions() const
+{
+    return state_->with.session_bytes != 0;
+}
+
+aio::awaitable<> spool::claim(base::session_id by, std::vector<base::job_id> ids)
+{
+    auto work = [in = state_, by = std::move(by), ids = std::move(ids)] {
+        in->folder.claim(by, ids);
+        return 0;
+    };
+    co_await state_->writing.run(std::move(work));
 }
 
 aio::awaitable<> spool::remove(base::job_id id)

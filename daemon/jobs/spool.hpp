@@ -31,6 +31,7 @@ struct spool_options {
     std::size_t job_bytes = limits::job_output_bytes;
     std::uint64_t total_bytes = limits::spool_bytes; // of all jobs
     std::uint64_t ended_bytes = limits::spool_bytes; // of those that have ended
+    std::uint64_t session_bytes = 0;                 // of all jobs of one session; 0: no bound
     std::size_t buffer_bytes = limits::spool_buffer;
 };
 
@@ -87,6 +88,10 @@ public:
     // Drops what earlier runs have left beyond what is to be kept. Before the first job it is the
     // first look at the folder, which takes a while with many logs.
     aio::awaitable<> settle();
+    // Whether what the jobs of one session have is bounded: then claim() comes before its first
+    // job, with those of earlier runs of the daemon. Drops what is too much.
+    [[nodiscard]] bool bounds_sessions() const;
+    aio::awaitable<> claim(base::session_id by, std::vector<base::job_id> ids);
     // Deletes the output of an ended job.
     aio::awaitable<> remove(base::job_id id);
 
@@ -97,6 +102,10 @@ public:
 
 private:
     friend class spool_log;
+    // `look`, given how much output there is by now, on a thread that reads.
+    template <class Look>
+    aio::awaitable<base::result<piece>> look_at(base::job_id id, std::uint64_t total, Look look);
+
     std::shared_ptr<state> state_; // shared: work that was handed in outlives its caller
     // Threads of their own: jobs wait for no reader, and neither for what tools do with files.
     aio::blocking_pool reading_{spool_threads};

@@ -17,9 +17,11 @@ constexpr std::size_t most_files = 64; // a disk that refuses now and then makes
 
 } // namespace
 
-spool_files::spool_files(spool_folder& folder, base::job_id id, std::size_t cap)
+spool_files::spool_files(
+    spool_folder& folder, base::job_id id, std::size_t cap, base::session_id session)
     : folder_(folder),
       id_(std::move(id)),
+      session_(std::move(session)),
       head_cap_(cap / head_part),
       later_cap_(cap - head_cap_),
       file_cap_(std::max<std::uint64_t>(later_cap_ / file_part, 1))
@@ -63,7 +65,7 @@ std::size_t spool_files::write_some(std::string_view bytes, base::wall_time when
     ssize_t n = ::write(current_.get(), bytes.data(), want);
     const int why = errno;
     const auto written = n > 0 ? static_cast<std::size_t>(n) : 0;
-    folder_.give_back(want - written);
+    folder_.give_back(want - written, session_);
     kept_.back().size += written;
     total_ += written;
     if (!is_head(kept_.back()))
@@ -81,7 +83,7 @@ void spool_files::note_time(base::wall_time when)
     const auto need = times_.need();
     if (!times_.wants(when))
         return;
-    if (!folder_.take(need)) {
+    if (!folder_.take(need, session_)) {
         times_.miss(total_);
         return;
     }
@@ -89,7 +91,7 @@ void spool_files::note_time(base::wall_time when)
     times_.note(total_, when);
     const auto used = times_.bytes() - before;
     kept_.back().times += used;
-    folder_.give_back(need - used);
+    folder_.give_back(need - used, session_);
 }
 
 std::uint64_t spool_files::room_in_current() const
@@ -124,7 +126,7 @@ void spool_files::close_file()
     if (current_ && !times_.finish()) {
         auto& file = kept_.back();
         folder_.unlink_times(id_, file.start);
-        folder_.give_back(std::exchange(file.times, 0));
+        folder_.give_back(std::exchange(file.times, 0), session_);
     }
     times_ = {};
     current_.reset();
@@ -137,7 +139,7 @@ bool spool_files::reserve(std::size_t bytes)
         while (later_bytes_ + bytes > later_cap_)
             if (!drop_oldest())
                 return false;
-    while (!folder_.take(bytes))
+    while (!folder_.take(bytes, session_))
         if (!drop_oldest())
             return false;
     return true;
@@ -151,7 +153,7 @@ bool spool_files::drop_oldest()
     if (oldest == kept_.end() || oldest + 1 == kept_.end())
         return false;
     folder_.unlink(id_, oldest->start);
-    folder_.give_back(oldest->size + oldest->times);
+    folder_.give_back(oldest->size + oldest->times, session_);
     later_bytes_ -= oldest->size;
     kept_.erase(oldest);
     return true;
@@ -164,7 +166,7 @@ void spool_files::refused(int number, base::wall_time when)
     refused_at_ = when;
     if (current_ && kept_.back().size == 0) {
         folder_.unlink(id_, kept_.back().start);
-        folder_.give_back(kept_.back().times);
+        folder_.give_back(kept_.back().times, session_);
         kept_.pop_back();
         current_.reset();
         times_ = {};
@@ -183,7 +185,7 @@ void spool_files::finish()
     std::uint64_t bytes = 0;
     for (const auto& file : kept_)
         bytes += file.size + file.times;
-    folder_.ended(id_, bytes);
+    folder_.ended(id_, bytes, session_);
 }
 
 std::optional<byte_range> spool_files::gap() const

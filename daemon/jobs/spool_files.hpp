@@ -21,7 +21,9 @@ namespace agentd::jobs {
 
 class spool_files {
 public:
-    spool_files(spool_folder& folder, base::job_id id, std::size_t cap);
+    // `session`: of whose share it takes, too; empty: of nobody's.
+    spool_files(
+        spool_folder& folder, base::job_id id, std::size_t cap, base::session_id session = {});
     ~spool_files(); // finish() was called or nothing was written
 
     // Keeps the next bytes of the output, which came at `when`, or counts them as left out.
@@ -51,6 +53,7 @@ private:
 
     spool_folder& folder_;
     const base::job_id id_;
+    const base::session_id session_;
     const std::uint64_t head_cap_, later_cap_, file_cap_;
     std::vector<extent_file> kept_; // by offset; the last one is the current one
     base::unique_fd current_;       // -1: begin a new file first

@@ -16,13 +16,14 @@ constexpr std::size_t arrivals_of_chunk = 256;
 
 } // namespace
 
-spool_log::spool_log(const aio::executor& strand, spool& where, base::job_id id)
+spool_log::spool_log(
+    const aio::executor& strand, spool& where, base::job_id id, base::session_id session)
     : spool_(where.state_),
       id_(std::move(id)),
       live_(std::make_shared<live_log>(spool_->strand)),
       most_chunks_(std::max<std::size_t>(spool_->with.buffer_bytes / limits::output_chunk, 1)),
       preview_(limits::preview_head_bytes, limits::preview_tail_bytes),
-      files_(spool_->folder, id_, spool_->with.job_bytes),
+      files_(spool_->folder, id_, spool_->with.job_bytes, std::move(session)),
       work_(strand),
       room_(strand)
 {

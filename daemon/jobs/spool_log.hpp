@@ -27,7 +27,8 @@ struct live_log;
 class spool_log final : public output_sink {
 public:
     // From now on followers wait for it.
-    spool_log(const aio::executor& strand, spool& where, base::job_id id);
+    spool_log(
+        const aio::executor& strand, spool& where, base::job_id id, base::session_id session = {});
     ~spool_log() override;
 
     std::span<char> room() override;

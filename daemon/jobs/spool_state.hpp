@@ -37,7 +37,8 @@ struct spool::state {
           strand(aio::make_strand(io)),
           reading(readers),
           writing(writers),
-          folder(with.folder, with.total_bytes, with.ended_bytes)
+          folder(with.folder, with.total_bytes, with.ended_bytes,
+              with.session_bytes != 0 ? with.session_bytes : spool_folder::no_cap)
     {}
 
     const spool_options with;

@@ -119,6 +119,8 @@ aio::awaitable<base::result<>> live_jobs::insert(store::jobs::row& row, bool que
 
 aio::awaitable<> live_jobs::open_account()
 {
+    if (!logs_claimed_ && shared_.jobs.spool.bounds_sessions())
+        co_await claim_logs();
     auto& accounts = shared_.jobs.accounts;
     account_ = accounts.of(session_);
     if (!accounts.wants(session_))
@@ -127,6 +129,16 @@ aio::awaitable<> live_jobs::open_account()
     const auto used = co_await commit_read(shared_, std::move(work));
     const jobs::session_use before{used.cpu, used.wall, used.output_bytes};
     account_ = accounts.open(session_, before);
+}
+
+aio::awaitable<> live_jobs::claim_logs()
+{
+    auto work = [id = session_](store::connection& db) {
+        return store::jobs::ended_of(db, id, limits::jobs_of_session);
+    };
+    auto ids = co_await commit_read(shared_, std::move(work));
+    co_await shared_.jobs.spool.claim(session_, std::move(ids));
+    logs_claimed_ = true;
 }
 
 aio::awaitable<base::result<tools::started_job>> live_jobs::start(tools::job_order asked)

@@ -39,7 +39,8 @@ public:
 
     // The task that start() starts jobs for from now on.
     void begin_task(job_origin origin) { origin_ = std::move(origin); }
-    // Before the first command of a task: what jobs of earlier runs of the daemon have used counts.
+    // Before the first command of a task: what jobs of earlier runs of the daemon have used, and
+    // have on disk, counts.
     aio::awaitable<> open_account();
     // No job is started any more.
     void close() { closed_ = true; }
@@ -87,6 +88,7 @@ private:
     aio::awaitable<> tell_stall(proto::api::job job, jobs::stall how);
     // Its process, to be recognised after a crash; a failure does not matter to the job.
     aio::awaitable<> note_process(base::job_id id, jobs::process_identity who);
+    aio::awaitable<> claim_logs();
     aio::awaitable<base::result<>> insert(store::jobs::row& row, bool queued);
     [[nodiscard]] tools::job_view view_of(const proto::api::job& job) const;
     // Whether that wait is over.
@@ -101,6 +103,7 @@ private:
     on_stall stalled_;
     job_origin origin_;
     bool closed_ = false;
+    bool logs_claimed_ = false;
     std::shared_ptr<jobs::session_account> account_; // shared: it is kept as long as this is
     std::map<base::job_id, std::shared_ptr<live>> live_;
     // Those that are being stored, and who has asked for their end meanwhile.

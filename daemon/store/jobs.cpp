@@ -210,6 +210,17 @@ std::int64_t count_live(connection& db, const base::session_id& id)
     return count_where(db, "session", id.str());
 }
 
+std::vector<base::job_id> ended_of(connection& db, const base::session_id& id, std::size_t limit)
+{
+    auto found =
+        db.prepare("SELECT id FROM jobs WHERE session = ? AND state > 1 ORDER BY n DESC LIMIT ?");
+    found.bind(id.str()).bind(static_cast<std::int64_t>(limit));
+    std::vector<base::job_id> ids;
+    while (found.next())
+        ids.emplace_back(found.text(0));
+    return ids;
+}
+
 use used(connection& db, const base::session_id& by)
 {
     auto sum = db.prepare("SELECT COALESCE(SUM(cpu_ms), 0), COALESCE(SUM(wall_ms), 0), "

@@ -42,6 +42,9 @@ void note_process(connection& db, const base::job_id& id, std::int64_t pid, std:
 [[nodiscard]] std::int64_t count_live(connection& db, const base::task_id& id);
 [[nodiscard]] std::int64_t count_live(connection& db, const base::session_id& id);
 [[nodiscard]] std::vector<row> live(connection& db);
+// Those of a session that have ended, the newest first.
+[[nodiscard]] std::vector<base::job_id> ended_of(
+    connection& db, const base::session_id& id, std::size_t limit);
 // What all jobs of a session that have ended have used together.
 struct use {
     std::chrono::milliseconds cpu{0};

@@ -116,6 +116,8 @@ const mistake mistakes[] = {
         "c.toml:2: key \"jobs.session_wall_s\": must be between 0 and 31104000"},
     {"[jobs]\nsession_output_bytes = -1",
         "c.toml:2: key \"jobs.session_output_bytes\": must be between 0 and 1125899906842624"},
+    {"[jobs]\nsession_log_bytes = -1",
+        "c.toml:2: key \"jobs.session_log_bytes\": must be between 0 and 1125899906842624"},
     {"[jobs]\nsession_memory_bytes = -1",
         "c.toml:2: key \"jobs.session_memory_bytes\": must be between 0 and 1125899906842624"},
     {"[jobs]\nsession_processes = -1",

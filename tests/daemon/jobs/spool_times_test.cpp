@@ -294,6 +294,47 @@ TEST_CASE("spool: ended jobs keep no more than their share, over a restart, too"
     CHECK(later.used() == 1000 + jobs::time_record_bytes + 5);
 }
 
+TEST_CASE("spool: a session keeps no more than its share, its oldest ended output goes first")
+{
+    const testing::temp_folder folder;
+    const auto path = folder.path() + "/jobs";
+    const base::session_id one{"s_one"};
+    const base::session_id other{"s_other"};
+    const auto write = [](jobs::spool_folder& into, const char* id, const base::session_id& by) {
+        jobs::spool_files log{into, base::job_id{id}, 1U << 20, by};
+        log.append(std::string(1000, 'x'), at_ms(1));
+        log.finish();
+    };
+    const auto is_there = [](const jobs::spool_folder& in, const char* id) {
+        return !in.list(base::job_id{id}).empty();
+    };
+    {
+        jobs::spool_folder files{path, 1U << 20, jobs::spool_folder::no_cap, 2500};
+        REQUIRE(files.open());
+        write(files, "00000001", one);
+        write(files, "00000002", other);
+        write(files, "00000003", one);
+        CHECK(is_there(files, "00000001"));
+        jobs::spool_files running{files, base::job_id{"00000004"}, 1U << 20, one};
+        running.append(std::string(1000, 'x'), at_ms(1));
+        CHECK_FALSE(is_there(files, "00000001"));
+        CHECK(is_there(files, "00000003"));
+        running.append(std::string(2000, 'x'), at_ms(2));
+        CHECK_FALSE(is_there(files, "00000003"));
+        CHECK(running.refusal() == EDQUOT); // beyond its own share nothing is left to drop
+        running.finish();
+        CHECK(is_there(files, "00000002"));
+        CHECK(is_there(files, "00000004"));
+    }
+    jobs::spool_folder later{path, 1U << 20, jobs::spool_folder::no_cap, 1500};
+    REQUIRE(later.open());
+    later.claim(one, {base::job_id{"00000004"}, base::job_id{"00000001"}});
+    CHECK(is_there(later, "00000004"));
+    write(later, "00000005", one);
+    CHECK_FALSE(is_there(later, "00000004"));
+    CHECK(is_there(later, "00000002")); // another's, and not claimed
+}
+
 TEST_CASE("spool: trouble with the disk begins with a refusal and ends after a while without")
 {
     jobs::spool_trouble trouble;
