@@ -1,6 +1,7 @@
 #include "api/listener.hpp"
 
 #include "base/limits.hpp"
+#include "base/slow_step.hpp"
 #include "jobs/run_lock.hpp"
 
 #include <fmt/format.h>
@@ -51,6 +52,7 @@ base::result<base::unique_fd> lock_beside(const std::string& path)
     base::unique_fd lock{::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
     if (!lock)
         return std::unexpected(cannot(name, errno));
+    const base::slow_step step{"waiting for the lock of the socket"};
     if (const int error = jobs::lock_file(lock.get(), limits::lock_patience); error != 0)
         return std::unexpected(error == EWOULDBLOCK
                 ? base::error{errc::in_use, fmt::format("another daemon serves {}", path)}

@@ -4,6 +4,7 @@
 #include "app/notify.hpp"
 #include "app/settings.hpp"
 #include "base/log.hpp"
+#include "base/slow_step.hpp"
 #include "proto/json/writer.hpp"
 
 #include <fmt/format.h>
@@ -104,6 +105,7 @@ aio::awaitable<base::result<>> daemon::begin()
 {
     jobs::former_run before;
     if (!jobs_.ended_in_order()) {
+        const base::slow_step step{"reading what was running"};
         auto known = co_await core_.was_running();
         if (!known)
             co_return std::unexpected(std::move(known.error()));
@@ -114,7 +116,7 @@ aio::awaitable<base::result<>> daemon::begin()
     tell_supervision(jobs_.leaves.means());
     status_.set_supervision(jobs_.leaves.means());
     co_await tell_recovered(); // before any other event: it is due until one follows
-    auto recovered = co_await core_.recover();
+    auto recovered = co_await recover();
     if (!recovered)
         co_return recovered;
     auto started = started_body(from_, status_);
@@ -126,6 +128,12 @@ aio::awaitable<base::result<>> daemon::begin()
     notify_ready(status_.degraded().empty() ? "serving" : "degraded");
     beside_.spawn("retention", retention_.run());
     co_return base::result<>{};
+}
+
+aio::awaitable<base::result<>> daemon::recover()
+{
+    const base::slow_step step{"recovering tasks"};
+    co_return co_await core_.recover();
 }
 
 aio::awaitable<> daemon::end()

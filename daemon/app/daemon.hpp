@@ -57,6 +57,7 @@ private:
     // --- daemon.cpp: the life of the whole
     aio::awaitable<> live();
     aio::awaitable<base::result<>> begin();
+    aio::awaitable<base::result<>> recover();
     aio::awaitable<> end();
 
     // --- lifecycle.cpp: what runs beside it

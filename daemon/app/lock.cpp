@@ -2,6 +2,7 @@
 
 #include "app/errc.hpp"
 #include "base/limits.hpp"
+#include "base/slow_step.hpp"
 #include "jobs/run_lock.hpp"
 
 #include <fmt/format.h>
@@ -32,7 +33,11 @@ base::result<file_lock> file_lock::take(const std::string& path, const std::stri
     base::unique_fd file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
     if (!file)
         return std::unexpected(no_access("open " + path, errno));
-    const int error = jobs::lock_file(file.get(), limits::lock_patience);
+    int error = 0;
+    {
+        const base::slow_step step{"waiting for the lock of the " + what};
+        error = jobs::lock_file(file.get(), limits::lock_patience);
+    }
     if (error == EWOULDBLOCK)
         return std::unexpected(in_use(what, jobs::holder_of(file.get())));
     if (error != 0)

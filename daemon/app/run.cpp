@@ -12,6 +12,7 @@
 #include "app/startup.hpp"
 #include "app/tell_state.hpp"
 #include "base/log.hpp"
+#include "base/slow_step.hpp"
 #include "jobs/watcher.hpp"
 #include "model/options.hpp"
 
@@ -21,6 +22,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <system_error>
 
@@ -108,6 +110,12 @@ base::result<> make_workspaces(const std::string& state)
     return {};
 }
 
+base::result<std::unique_ptr<store::store>> open_store(const std::string& state)
+{
+    const base::slow_step step{"opening the state"};
+    return store::store::open(state);
+}
+
 base::result<prepared> prepare(startup from)
 {
     auto at = listen_somewhere(from);
@@ -118,7 +126,7 @@ base::result<prepared> prepare(startup from)
     auto policy = tools::policy::from(from.config.policy.deny);
     if (!policy)
         return std::unexpected(std::move(policy).error());
-    auto db = store::store::open(from.state_dir);
+    auto db = open_store(from.state_dir);
     if (!db)
         return std::unexpected(std::move(db).error());
     auto key = find_credential(from.credentials, from.config.model.api_key_file);

@@ -92,17 +92,23 @@ bool check_last_run(const std::string& folder, const lock_state& lock, findings&
     const auto path = folder + "/jobs.run";
     if (::access(path.c_str(), F_OK) != 0)
         return false;
-    const auto groups = jobs::run_record{folder + "/jobs"}.read();
-    const bool known = groups && !groups->empty();
+    const auto remains = jobs::run_record{folder + "/jobs"}.read().value_or(jobs::run_remains{});
+    const auto& groups = remains.groups;
+    const bool known = !groups.empty();
+    const auto undead = remains.stuck.size() + remains.processes.size();
     if (lock.held) {
         to.push_back({"last_run", verdict::ok,
-            known ? "commands run in " + *groups : "commands run without control groups", ""});
+            known ? "commands run in " + groups : "commands run without control groups", ""});
         return false;
     }
-    const bool alive = known && has_processes(*groups);
+    const bool alive = known && has_processes(groups);
     to.push_back({"last_run", alive ? verdict::warning : verdict::note,
-        fmt::format("the last daemon did not stop in order{}",
-            alive ? ", and commands of it still run in " + *groups : ""),
+        fmt::format("the last daemon did not stop in order{}{}",
+            alive ? ", and commands of it still run in " + groups : "",
+            undead == 0 ? ""
+                        : fmt::format("; it could not end {} processes and control groups of "
+                                      "commands",
+                              undead)),
         "start the daemon: it stops what is left and goes on with the tasks"});
     return true;
 }

@@ -170,8 +170,14 @@ inline constexpr auto store_probe = 1s;            // while writes fail: is the 
 inline constexpr auto idempotency_kept = 24h;
 
 // --- Process
-inline constexpr auto former_death = 2000ms;     // from SIGKILL to the death of all leftovers
-inline constexpr auto lock_patience = 5000ms;    // twice that: who cleans up holds the lock
+inline constexpr auto former_death = 2000ms; // from SIGKILL to the death of who is in a group
+inline constexpr auto former_end = 3000ms;   // all that is done about what a dead run has left
+inline constexpr auto former_round = 500ms;  // between two looks while somebody dies
+inline constexpr auto stuck_death = 100ms;   // of who is in a group that has not emptied before
+inline constexpr auto lock_patience =
+    former_end + 2000ms;                             // who cleans up holds the lock; its looks
+inline constexpr auto slow_start_step = 200ms;       // told from then on
+inline constexpr std::size_t run_record_items = 256; // groups, processes: more are not remembered
 inline constexpr auto watcher_exit = 1000ms;     // from being told to stop; it does nothing else
 inline constexpr std::size_t former_passes = 20; // looks at all processes; more only forks can need
 inline constexpr auto store_retry = 1s;     // between tries of a session's step on a failing disk

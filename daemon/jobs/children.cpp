@@ -129,8 +129,9 @@ base::result<launched> children::launch(launch_plan plan)
     if (child) {
         child->variable = std::move(variable);
         leaders_.insert(child->id.pid);
-    } else {
+    } else { // who has left its group may have been spared by a sweep while the mark was known
         used_.erase(plan.mark);
+        kill_orphans_locked(plan.mark);
     }
     return child;
 }
@@ -153,11 +154,11 @@ usage children::reap(const launched_id& leader, const std::function<void()>& col
     return entry ? entry.mapped() : usage{};
 }
 
-std::vector<pid_t> children::orphans(std::uint64_t mark, std::string_view variable)
+children::orphan_list children::orphans(std::uint64_t mark, std::string_view variable)
 {
     const std::lock_guard hold{lock_};
     for (;;) {
-        std::vector<pid_t> found;
+        orphan_list found;
         bool reaped = false;
         for (const pid_t pid : list_locked()) {
             if (reap_if_dead_locked(pid)) {
@@ -165,10 +166,12 @@ std::vector<pid_t> children::orphans(std::uint64_t mark, std::string_view variab
                 continue;
             }
             const auto carried = mark_of(pid);
-            if (carried == mark || (carried == 0 && has_variable(pid, variable)))
-                found.push_back(pid);
+            const auto named = carried == 0 ? has_variable(pid, variable) : false;
+            if (carried == mark || named == true)
+                found.pids.push_back(pid);
             else if (carried == 0) // its environment goes when it dies
                 reaped = reap_if_dead_locked(pid) || reaped;
+            found.complete = found.complete && named.has_value();
         }
         if (!reaped) // else its children came after the list was read
             return found;
@@ -185,6 +188,11 @@ std::chrono::microseconds children::cpu_of_orphans(std::uint64_t mark) const
 void children::kill_orphans(std::uint64_t mark) const
 {
     const std::lock_guard hold{lock_};
+    kill_orphans_locked(mark);
+}
+
+void children::kill_orphans_locked(std::uint64_t mark) const
+{
     for (const pid_t pid : list_locked())
         if (mark_of(pid) == mark)
             ::kill(pid, SIGKILL); // unreaped by us: the number cannot be another's

@@ -57,7 +57,11 @@ public:
 
     // The living orphans of one command, after the dead ones have been reaped: those that carry
     // `mark`, and those that carry none but have `variable` (NAME=VALUE) in their environment.
-    [[nodiscard]] std::vector<pid_t> orphans(std::uint64_t mark, std::string_view variable);
+    struct orphan_list {
+        std::vector<pid_t> pids;
+        bool complete = true; // false: one executes another program just now and shows neither
+    };
+    [[nodiscard]] orphan_list orphans(std::uint64_t mark, std::string_view variable);
     // CPU time of the orphans of one command that have been reaped.
     [[nodiscard]] std::chrono::microseconds cpu_of_orphans(std::uint64_t mark) const;
     // Kills those that carry `mark`, without a descriptor.
@@ -75,6 +79,7 @@ private:
     [[nodiscard]] std::uint64_t new_mark();
     [[nodiscard]] std::vector<pid_t> list_locked() const; // children that are no leaders
     bool reap_if_dead_locked(pid_t pid);
+    void kill_orphans_locked(std::uint64_t mark) const;
 
     const std::uint64_t prefix_; // of all marks of this daemon
     const pid_t companion_;

@@ -20,8 +20,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace agentd::jobs {
 
@@ -55,7 +57,8 @@ base::result<> become_subreaper();
 
 // Ends what a run with that spool has left, which was killed: its control groups, then the
 // processes of its commands. For whoever holds the lock of the state folder and runs no commands;
-// one thread. Blocks for twice limits::former_death at the most. How many there were.
+// one thread. Blocks for limits::former_end at the most, and for the looks (former.hpp), so for
+// less than limits::lock_patience. How many there were.
 std::size_t end_dead_run(const std::string& spool_folder);
 
 class environment {
@@ -69,10 +72,13 @@ public:
     // Makes the spool's folder, finds the means of supervision (leaves.means() says which), ends
     // what a former run has left and starts reaping orphans. `before`: what the state says ran
     // when that did not end in order. Before the first command, before the loop runs or on its
-    // one thread. Blocks shortly.
+    // one thread. Blocks for limits::former_end at the most, and for the looks (former.hpp).
     base::result<> open(const former_run& before = {});
     // Whether that controller of control groups holds commands to their bounds. After open().
     [[nodiscard]] bool has_controller(std::string_view name) const;
+    // A command was given up: these processes of it do not die. The next start tries again. From
+    // any strand.
+    void note_given_up(const std::vector<pid_t>& processes);
     // For a daemon that ends without an orderly stop: kills all processes of commands, by their
     // leaves and by their marks. Any thread; blocks shortly.
     void kill_all() const;
@@ -97,12 +103,17 @@ public:
     aio::blocking_pool looking{1};
 
 private:
-    base::result<std::size_t> end_former(const former_run& before);
+    base::result<std::size_t> end_former(former_run known);
+    void keep_record();
+    void leave_record(bool groups_gone);
     void tell_unenforced() const;
     aio::awaitable<> tend_leaves();
     aio::awaitable<> stop_looking_after();
 
     const run_record record_;
+    std::mutex noting_; // of the two below
+    run_remains remains_;
+    bool remains_changed_ = false; // since they were written
     bool open_ = false;
     aio::executor strand_; // of the reaping and the tending
     bell leaves_due_;

@@ -1,7 +1,5 @@
 #include "jobs/former.hpp"
 
-#include "base/clock.hpp"
-#include "base/limits.hpp"
 #include "base/unique_fd.hpp"
 #include "jobs/children.hpp"
 
@@ -15,6 +13,8 @@
 #include <csignal>
 #include <memory>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace agentd::jobs {
 namespace {
@@ -45,49 +45,56 @@ bool send(const base::unique_fd& pidfd, int number)
     return ::syscall(SYS_pidfd_send_signal, pidfd.get(), number, nullptr, 0U) == 0;
 }
 
-// A shell of then that still lives.
-struct shell {
-    pid_t pid;
-    base::unique_fd pidfd;
-};
+using process_table = std::unordered_map<pid_t, base::unique_fd>; // with their pidfds
 
-class search {
+class former_search {
 public:
-    search(std::uint32_t space, const former_run& known, pid_t spare)
+    former_search(std::uint32_t space, const former_run& known, pid_t spare, base::mono_time until)
         : space_(space),
-          known_(known),
+          variables_(known.variables.begin(), known.variables.end()),
           spare_(spare),
-          reads_environments_(!known.variables.empty() || !marks_can_fit())
+          reads_environments_(!known.variables.empty() || !marks_can_fit()),
+          until_(until)
     {
         for (const auto& one : known.shells)
             add_shell(one);
+        for (const auto& one : known.stuck)
+            if (add_shell(one))
+                stuck_.insert(static_cast<pid_t>(one.pid));
     }
 
-    std::size_t end_all()
+    former_end end_all()
     {
         // Those whom only their shell tells are found while it lives; it does nothing meanwhile.
-        for (const auto& one : shells_)
-            send(one.pidfd, SIGSTOP);
-        std::size_t ended = end_others();
-        std::vector<base::unique_fd> killed;
-        for (auto& one : shells_)
-            if (send(one.pidfd, SIGKILL))
-                killed.push_back(std::move(one.pidfd));
+        for (const auto& [pid, pidfd] : shells_)
+            send(pidfd, SIGSTOP);
+        end_others();
+        for (auto& [pid, pidfd] : shells_)
+            if (send(pidfd, SIGKILL))
+                dying_.insert_or_assign(pid, std::move(pidfd));
         shells_.clear();
-        ended += wait_for(killed);
-        return ended + end_others();
+        wait_for_dying(limits::former_round);
+        end_others();
+        wait_for_dying(limits::former_end);
+        former_end all{.ended = ended_, .alive = {}};
+        for (const auto& [pid, pidfd] : dying_)
+            all.alive.push_back({pid, start_of(pid), boot_id()});
+        return all;
     }
 
 private:
-    void add_shell(const process_identity& was)
+    // False: it is gone.
+    bool add_shell(const process_identity& was)
     {
         const auto pid = static_cast<pid_t>(was.pid);
         if (pid <= 1 || was.start == 0 || was.boot_id != boot_id() || is_exempt(pid))
-            return;
+            return false;
         auto pidfd = open_process(pid);
         // Asked behind the pidfd: it is about its process, if that is alive then.
-        if (pidfd && start_of(pid) == was.start && !has_died(pidfd.get()))
-            shells_.push_back({pid, std::move(pidfd)});
+        if (!pidfd || start_of(pid) != was.start || has_died(pidfd.get()))
+            return false;
+        shells_.insert_or_assign(pid, std::move(pidfd));
+        return true;
     }
 
     [[nodiscard]] bool is_exempt(pid_t pid) const
@@ -95,89 +102,117 @@ private:
         return pid == ::getpid() || pid == spare_ || pid == 1;
     }
 
-    // One that dies may have forked just before: looked at again until a pass finds nothing.
-    std::size_t end_others()
+    // One that dies may have forked just before: looked at again until a pass finds nothing new.
+    // The first pass is made even if there is no time left.
+    void end_others()
     {
-        std::size_t ended = 0;
         for (std::size_t pass = 0; pass < limits::former_passes; ++pass) {
-            std::vector<base::unique_fd> killed;
-            for (const pid_t pid : all_processes())
-                if (auto pidfd = kill_if_left(pid))
-                    killed.push_back(std::move(pidfd));
-            if (killed.empty())
-                break;
-            ended += wait_for(killed);
+            if ((pass != 0 && base::mono_now() >= until_) || !kill_who_is_left())
+                return;
+            wait_for_dying(limits::former_round);
         }
-        return ended;
     }
 
-    // A pidfd of a process that was killed, or nothing.
-    [[nodiscard]] base::unique_fd kill_if_left(pid_t pid) const
+    // False: there is nobody new.
+    bool kill_who_is_left()
     {
-        const auto is_it = [pid](const shell& one) { return one.pid == pid; };
-        if (is_exempt(pid) || std::ranges::any_of(shells_, is_it) || !is_left(pid))
-            return {};
+        const auto all = all_processes();
+        std::unordered_map<pid_t, pid_t> parents; // read once, however many climb them
+        if (!shells_.empty())
+            for (const pid_t pid : all)
+                parents.emplace(pid, parent_of(pid));
+        const auto parent = [&parents](pid_t pid) {
+            const auto entry = parents.find(pid);
+            return entry == parents.end() ? 0 : entry->second;
+        };
+        bool found = false;
+        for (const pid_t pid : all)
+            if (!is_exempt(pid) && !lives_in(dying_, pid) && !shells_.contains(pid) &&
+                is_left(pid, parent))
+                found = kill_if_left(pid) || found;
+        return found;
+    }
+
+    bool kill_if_left(pid_t pid)
+    {
         auto pidfd = open_process(pid);
         // Asked again behind the pidfd: the number may have passed to another process.
-        if (!pidfd || !is_left(pid) || has_died(pidfd.get()) || !send(pidfd, SIGKILL))
-            return {};
-        return pidfd;
+        if (!pidfd || !is_left(pid, parent_of) || has_died(pidfd.get()) || !send(pidfd, SIGKILL))
+            return false;
+        dying_.insert_or_assign(pid, std::move(pidfd));
+        return true;
     }
 
-    [[nodiscard]] bool is_left(pid_t pid) const
+    template <class Parent>
+    [[nodiscard]] bool is_left(pid_t pid, Parent parent) const
     {
-        return is_marked(pid, space_) || hangs_on_shell(pid) ||
+        return is_marked(pid, space_) || hangs_on_shell(pid, parent) ||
             (reads_environments_ && has_sign(variables_of(pid)));
     }
 
-    [[nodiscard]] bool hangs_on_shell(pid_t pid) const
+    template <class Parent>
+    [[nodiscard]] bool hangs_on_shell(pid_t pid, Parent parent) const
     {
         constexpr int highest = 100; // parents of parents
-        for (const auto& one : shells_) {
-            bool hangs = ::getsid(pid) == one.pid || ::getpgid(pid) == one.pid;
-            pid_t above = pid;
-            for (int i = 0; i < highest && !hangs && above > 1; ++i) {
-                above = parent_of(above);
-                hangs = above == one.pid;
-            }
-            if (hangs && !has_died(one.pidfd.get())) // else the number is another's
+        if (shells_.empty())
+            return false;
+        if (lives_in(shells_, ::getsid(pid)) || lives_in(shells_, ::getpgid(pid)))
+            return true;
+        pid_t above = parent(pid);
+        for (int i = 0; i < highest && above > 1; ++i) {
+            if (lives_in(shells_, above))
                 return true;
+            above = parent(above);
         }
         return false;
+    }
+
+    // Dead ones are not meant: their number may be another's.
+    [[nodiscard]] static bool lives_in(const process_table& all, pid_t pid)
+    {
+        const auto entry = all.find(pid);
+        return entry != all.end() && !has_died(entry->second.get());
     }
 
     [[nodiscard]] bool has_sign(const std::vector<std::string>& environment) const
     {
         return std::ranges::any_of(environment, [this](const std::string& entry) {
-            return is_mark_variable(entry, space_) ||
-                std::ranges::find(known_.variables, entry) != known_.variables.end();
+            return is_mark_variable(entry, space_) || variables_.contains(entry);
         });
     }
 
-    // How many of them are dead in time.
-    std::size_t wait_for(const std::vector<base::unique_fd>& killed) const
+    // For so long, and not beyond `until_`: somebody who does not die keeps no one from being
+    // looked for.
+    void wait_for_dying(milliseconds most)
     {
-        return static_cast<std::size_t>(
-            std::ranges::count_if(killed, [this](const base::unique_fd& pidfd) {
-                const auto left = duration_cast<milliseconds>(last_ - base::mono_now()).count();
-                pollfd end{pidfd.get(), POLLIN, 0};
-                return ::poll(&end, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) == 1;
-            }));
+        const bool hope = std::ranges::any_of(
+            dying_, [this](const auto& one) { return !stuck_.contains(one.first); });
+        const auto last =
+            std::min(until_, base::mono_now() + (hope ? most : milliseconds{limits::stuck_death}));
+        ended_ += std::erase_if(dying_, [last](const auto& one) {
+            const auto left = duration_cast<milliseconds>(last - base::mono_now()).count();
+            pollfd end{one.second.get(), POLLIN, 0};
+            return ::poll(&end, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) == 1;
+        });
     }
 
     const std::uint32_t space_;
-    const former_run& known_;
+    const std::unordered_set<std::string> variables_;
     const pid_t spare_;
     const bool reads_environments_;
-    const base::mono_time last_ = base::mono_now() + limits::former_death;
-    std::vector<shell> shells_;
+    const base::mono_time until_;
+    process_table shells_;            // of then, still alive
+    process_table dying_;             // were killed
+    std::unordered_set<pid_t> stuck_; // have been before
+    std::size_t ended_ = 0;
 };
 
 } // namespace
 
-std::size_t end_former_commands(std::uint32_t space, const former_run& known, pid_t spare)
+former_end end_former_commands(
+    std::uint32_t space, const former_run& known, pid_t spare, base::mono_time until)
 {
-    return search{space, known, spare}.end_all();
+    return former_search{space, known, spare, until}.end_all();
 }
 
 } // namespace agentd::jobs

@@ -7,9 +7,12 @@
 //   - who has the id of a job or task that was running in its environment.
 // The state folder's lock says that no other daemon of this folder runs. Every signal goes
 // through a pidfd whose process was asked again after it was opened.
+// One look reads a few small files for each process there is, however many are searched for.
 // Blocks for a bounded time: before the first command of this run, or after the last.
 #pragma once
 
+#include "base/clock.hpp"
+#include "base/limits.hpp"
 #include "jobs/procfs.hpp"
 
 #include <sys/types.h>
@@ -24,13 +27,20 @@ namespace agentd::jobs {
 // What the state knows of what was running.
 struct former_run {
     std::vector<process_identity> shells;
-    std::vector<std::string> variables; // NAME=VALUE that its commands alone had
+    std::vector<std::string> variables;  // NAME=VALUE that its commands alone had
+    std::vector<process_identity> stuck; // as shells, but they did not die of a KILL before
 };
 
-// Kills them and waits until they are dead, for limits::former_death at the most; how many there
-// were. What could not be signalled, or did not die in time, is not counted. `spare`: a process
-// of this run that may carry such signs, too (0: none); this process itself is never meant.
-[[nodiscard]] std::size_t end_former_commands(
-    std::uint32_t space, const former_run& known = {}, pid_t spare = 0);
+struct former_end {
+    std::size_t ended = 0;               // were killed and are dead
+    std::vector<process_identity> alive; // were killed and are not: nothing more can be done
+};
+
+// Kills them and waits until they are dead, `until` then at the most; the looks themselves come on
+// top, three at the least. Those who did not die before are waited for a moment alone. What could
+// not be signalled is not told. `spare`: a process of this run that may carry such signs, too (0:
+// none); this process itself is never meant.
+former_end end_former_commands(std::uint32_t space, const former_run& known = {}, pid_t spare = 0,
+    base::mono_time until = base::mono_now() + limits::former_end);
 
 } // namespace agentd::jobs

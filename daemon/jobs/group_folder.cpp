@@ -1,7 +1,5 @@
 #include "jobs/group_folder.hpp"
 
-#include "base/clock.hpp"
-#include "base/limits.hpp"
 #include "jobs/cgroup_place.hpp"
 #include "jobs/leaf.hpp"
 #include "jobs/run_lock.hpp"
@@ -43,12 +41,11 @@ int remove_group(int at, const std::string& name)
     return ::unlinkat(at, name.c_str(), AT_REMOVEDIR) == 0 ? 0 : errno;
 }
 
-bool empties_in_time(int folder)
+bool empties(int folder, base::mono_time until)
 {
     const base::unique_fd events{::openat(folder, "cgroup.events", O_RDONLY | O_CLOEXEC)};
-    const auto last = base::mono_now() + limits::former_death;
     while (is_populated(folder)) {
-        const auto left = duration_cast<milliseconds>(last - base::mono_now()).count();
+        const auto left = duration_cast<milliseconds>(until - base::mono_now()).count();
         if (left <= 0)
             return false;
         pollfd change{events.get(), POLLPRI, 0};
@@ -72,7 +69,8 @@ base::result<> claim(int folder, const std::string& name, milliseconds patience)
     return std::unexpected(base::system_error("lock " + name, error));
 }
 
-base::result<std::size_t> end_former_groups(const std::string& folder, milliseconds patience)
+base::result<std::size_t> end_former_groups(
+    const std::string& folder, base::mono_time until, milliseconds patience)
 {
     const auto former = open_folder(AT_FDCWD, folder);
     if (!former)
@@ -91,7 +89,7 @@ base::result<std::size_t> end_former_groups(const std::string& folder, milliseco
         ended = processes_in(former.get()).size();
         if (const int error = write_group_file(former.get(), "cgroup.kill", "1"); error != 0)
             return std::unexpected(base::system_error("kill what is left in " + folder, error));
-        if (!empties_in_time(former.get()))
+        if (!empties(former.get(), until))
             return std::unexpected(base::system_error("end what is left in " + folder, ETIMEDOUT));
     }
     if (const int error = remove_group(AT_FDCWD, folder); error != 0)

@@ -1,9 +1,7 @@
 #include "jobs/leaves.hpp"
 
 #include "base/clock.hpp"
-#include "base/limits.hpp"
 #include "base/log.hpp"
-#include "jobs/clone_child.hpp"
 #include "jobs/group_folder.hpp"
 #include "jobs/run_record.hpp"
 
@@ -11,41 +9,18 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
 namespace agentd::jobs {
 namespace {
 
-using std::chrono::milliseconds;
-
 constexpr std::size_t leaves_ahead = 16; // two replies' calls; more at once are made as they come
 constexpr std::size_t leaves_few = 8;    // then the next are made
 constexpr std::size_t used_batch = 8;    // removed at once: one wake-up of a thread
-constexpr const char* wanted_controllers[] = {"memory", "pids"};
-
-// The daemon and its companion go into a group of their own below `folder`, if nobody else is
-// there: a group with processes cannot hand on controllers.
-void move_aside(int folder, pid_t companion)
-{
-    const auto here = words_of(read_group_file(folder, "cgroup.procs"));
-    const std::array<std::string, 2> ours{std::to_string(::getpid()), std::to_string(companion)};
-    const auto is_ours = [&ours](const auto& pid) {
-        return std::ranges::find(ours, pid) != ours.end();
-    };
-    if (here.empty() || !std::ranges::all_of(here, is_ours))
-        return;
-    if (::mkdirat(folder, "main", 0755) != 0 && errno != EEXIST)
-        return;
-    if (const auto main = open_folder(folder, "main"))
-        for (const auto& pid : here)
-            write_group_file(main.get(), "cgroup.procs", pid);
-}
 
 // How much of a leaf's name is that of its session's group; 0: it is in none.
 std::size_t session_part(std::string_view name)
@@ -54,139 +29,16 @@ std::size_t session_part(std::string_view name)
     return end == name.npos ? 0 : end;
 }
 
-// The first errno; 0: what is there is handed on.
-int hand_on_controllers(int folder)
-{
-    int first = 0;
-    const auto there = words_of(read_group_file(folder, "cgroup.controllers"));
-    for (const std::string name : wanted_controllers)
-        if (std::ranges::find(there, name) != there.end())
-            if (const int error = write_group_file(folder, "cgroup.subtree_control", "+" + name);
-                first == 0)
-                first = error;
-    return first;
-}
-
-// `refused`: why they could not be handed on, if they are there.
-std::string missing_controllers(const std::vector<std::string>& there, int refused)
-{
-    std::vector<std::string_view> missing;
-    for (const std::string_view name : wanted_controllers)
-        if (std::ranges::find(there, name) == there.end())
-            missing.push_back(name);
-    if (missing.empty())
-        return {};
-    if (refused != 0)
-        return fmt::format("not limited here: {}: {}", fmt::join(missing, ", "),
-            base::system_error("hand on the controllers", refused).text);
-    return fmt::format(
-        "not limited here, for want of the controller: {}", fmt::join(missing, ", "));
-}
-
 } // namespace
 
 leaves::leaves(
     std::string setting, std::string_view identity, std::function<void()> wake, bounds together)
     : setting_(std::move(setting)),
+      identity_(identity),
       subtree_(subtree_name(identity)),
       wake_(std::move(wake)),
       together_(together)
 {}
-
-base::result<> leaves::open(pid_t companion)
-{
-    if (setting_ == "off") {
-        means_.reason = "control groups are switched off (jobs.cgroup)";
-        return {};
-    }
-    const bool configured = setting_ != "auto";
-    const auto where = configured ? check_cgroup_place(setting_) : find_cgroup_place();
-    auto settled =
-        where ? settle(*where, companion) : base::result<>{std::unexpected(where.error())};
-    if (settled)
-        return {};
-    folder_.reset();
-    if (configured)
-        return std::unexpected(base::error{settled.error().code,
-            fmt::format("cannot use jobs.cgroup = {}: {}", setting_, settled.error().text)});
-    means_.reason = std::move(settled.error().text);
-    return {};
-}
-
-base::result<> leaves::settle(const cgroup_place& where, pid_t companion)
-{
-    const auto parent = open_folder(AT_FDCWD, where.folder);
-    if (!parent)
-        return std::unexpected(base::system_error("open " + where.folder, errno));
-    const auto path = fmt::format("{}/{}", where.folder, subtree_);
-    const auto ended = end_former_groups(path, milliseconds{0});
-    if (!ended)
-        return std::unexpected(ended.error());
-    ended_former_ = *ended;
-    if (where.own)
-        move_aside(parent.get(), companion);
-    const int refused = hand_on_controllers(parent.get());
-    if (::mkdirat(parent.get(), subtree_.c_str(), 0755) != 0)
-        return std::unexpected(base::system_error("make " + path, errno));
-    folder_ = open_folder(parent.get(), subtree_);
-    if (!folder_)
-        return std::unexpected(base::system_error("open " + path, errno));
-    if (auto ours = claim(folder_.get(), path, milliseconds{0}); !ours)
-        return ours;
-    killer_.reset(::openat(folder_.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
-    hand_on_controllers(folder_.get());
-    means_.path = path;
-    if (auto born = try_birth(); !born) {
-        [[maybe_unused]] const int left = remove_group(parent.get(), subtree_);
-        means_.path.clear();
-        return born;
-    }
-    means_.means = "cgroup";
-    means_.controllers = words_of(read_group_file(folder_.get(), "cgroup.subtree_control"));
-    means_.reason = missing_controllers(means_.controllers, refused);
-    tend();
-    return {};
-}
-
-// One process is born in a leaf and fails at once: whether all of it works on this machine.
-base::result<> leaves::try_birth()
-{
-    const auto first = try_take();
-    if (!first)
-        return std::unexpected(first.error());
-    child_orders none{}; // fails at its second step
-    none.workdir_fd = -1;
-    const auto born = clone_child(none, first->fd());
-    if (born.pid < 0)
-        return std::unexpected(
-            base::system_error("start a process in a control group", born.error));
-    const base::unique_fd pidfd{born.pidfd};
-    while (::waitpid(born.pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    return {};
-}
-
-void leaves::kill_all() const
-{
-    if (killer_) [[maybe_unused]]
-        const auto written = ::write(killer_.get(), "1", 1);
-}
-
-bool leaves::close()
-{
-    if (!folder_)
-        return true;
-    if (is_populated(folder_.get())) { // a command was given up
-        kill_all();
-        [[maybe_unused]] const bool empty = empties_in_time(folder_.get()); // seen by what follows
-    }
-    folder_.reset();
-    const int error = remove_group(AT_FDCWD, means_.path);
-    if (error != 0)
-        log::warning("jobs.cgroup", {}, "{}",
-            base::system_error("remove the control group " + means_.path, error).text);
-    return error == 0;
-}
 
 std::optional<leaf> leaves::take(const base::session_id& session)
 {

@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/ids.hpp"
+#include "base/limits.hpp"
 #include "base/unique_fd.hpp"
 #include "jobs/cgroup_place.hpp"
 #include "jobs/leaf.hpp"
@@ -26,6 +27,13 @@
 
 namespace agentd::jobs {
 
+// What is known of the groups of runs before: those that could not be emptied, and how long others
+// may take for it.
+struct former_groups {
+    std::vector<std::string> stuck;
+    base::mono_time until = base::mono_now() + limits::former_death;
+};
+
 class leaves {
 public:
     // `setting`: "auto", "off" or a folder. `identity`: see run_record.hpp. `wake` is called
@@ -37,8 +45,9 @@ public:
     // Finds the place, ends what a former run left there, makes the subtree. Only a configured
     // folder that cannot be used is an error; else means() says why there are no leaves.
     // `companion`: a process that goes where the daemon goes (0: none).
-    // Blocks: for milliseconds, or until leftovers are dead.
-    base::result<> open(pid_t companion = 0);
+    // Blocks: for milliseconds, or until leftovers are dead. Those who do not die keep their group,
+    // and there is another one for this run.
+    base::result<> open(pid_t companion = 0, const former_groups& before = {});
     // After the last command; who is left in the subtree is killed, and it is removed. Blocks
     // shortly. False: it is still there.
     bool close();
@@ -60,12 +69,15 @@ public:
     [[nodiscard]] const std::string& subtree() const { return subtree_; }
     // How many a former run had left with somebody in them (one kill ended them all).
     [[nodiscard]] std::size_t ended_former() const { return ended_former_; }
+    // Groups of former runs that open() could not empty.
+    [[nodiscard]] const std::vector<std::string>& stuck() const { return stuck_; }
 
 private:
     friend class leaf;
     void give_back(std::string name);
 
-    base::result<> settle(const cgroup_place& where, pid_t companion);
+    base::result<> settle(const cgroup_place& where, pid_t companion, const former_groups& before);
+    base::result<std::string> free_subtree(const std::string& folder, const former_groups& before);
     base::result<> try_birth();
     base::result<leaf> try_take();
     [[nodiscard]] bool has(std::string_view controller) const;
@@ -76,11 +88,13 @@ private:
     void tell_failing(const base::error& why);
 
     const std::string setting_;
-    const std::string subtree_; // the name of our group
+    const std::string identity_;
+    std::string subtree_; // the name of our group
     const std::function<void()> wake_;
     const bounds together_;
     supervision means_;
     std::size_t ended_former_ = 0;
+    std::vector<std::string> stuck_;
     base::unique_fd folder_; // of our group, locked; none: no leaves
     base::unique_fd killer_; // its cgroup.kill; stays open after close()
 

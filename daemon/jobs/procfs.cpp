@@ -1,5 +1,6 @@
 #include "jobs/procfs.hpp"
 
+#include "base/clock.hpp"
 #include "base/unique_fd.hpp"
 #include "jobs/cgroup_place.hpp"
 #include "jobs/children.hpp"
@@ -18,6 +19,7 @@
 #include <cerrno>
 #include <charconv>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace agentd::jobs {
@@ -89,20 +91,59 @@ bool executes_something(pid_t pid)
     return ::readlink(path.c_str(), begin.data(), begin.size()) > 0;
 }
 
-// While a process executes another program its environment reads as empty, for less than a
-// millisecond: it is read again before that is believed.
-std::string environment_of(pid_t pid)
+// Where the kernel has a process's environment; end 0: it executes a program just now, whose
+// environment has no place yet (or we may not know).
+struct memory_range {
+    std::uint64_t start = 0, end = 0;
+    bool operator==(const memory_range&) const = default;
+};
+
+// The words of /proc/PID/stat behind "PID (NAME)", which may hold anything; the first is the state.
+std::vector<std::string> words_of_stat(pid_t pid)
 {
-    constexpr int reads = 300;
+    const auto text = read_file(fmt::format("/proc/{}/stat", pid));
+    const auto name_end = text.rfind(')');
+    if (name_end == text.npos)
+        return {};
+    return words_of(std::string_view{text}.substr(name_end + 1));
+}
+
+memory_range environment_place(pid_t pid)
+{
+    constexpr std::size_t start_word = 47; // fields 50 and 51
+    const auto words = words_of_stat(pid);
+    if (words.size() <= start_word + 1)
+        return {};
+    return {leading_number<std::uint64_t>(words[start_word]),
+        leading_number<std::uint64_t>(words[start_word + 1])};
+}
+
+// While a process executes another program its environment reads as empty. nullopt: it does that
+// now; an environment that is empty is told from it by its place, which is then there.
+std::optional<std::string> environment_now(pid_t pid)
+{
     const auto path = fmt::format("/proc/{}/environ", pid);
     auto text = read_file(path);
-    if (text.empty() && !executes_something(pid))
+    if (!text.empty() || !executes_something(pid))
         return text;
-    for (int i = 1; i < reads && text.empty(); ++i) {
-        ::sched_yield();
-        text = read_file(path);
-    }
+    const auto before = environment_place(pid);
+    text = read_file(path);
+    if (!text.empty() || !executes_something(pid))
+        return text;
+    if (before.end == 0 || environment_place(pid) != before)
+        return std::nullopt;
     return text;
+}
+
+std::vector<std::string> entries_of(std::string_view environment)
+{
+    std::vector<std::string> all;
+    while (!environment.empty()) {
+        const auto end = environment.find('\0');
+        all.emplace_back(environment.substr(0, end));
+        environment.remove_prefix(end == environment.npos ? environment.size() : end + 1);
+    }
+    return all;
 }
 
 } // namespace
@@ -134,26 +175,18 @@ std::vector<pid_t> read_children(int list)
 
 std::int64_t start_of(pid_t pid)
 {
-    // The 22nd field; the 2nd is "(NAME)", which may hold anything.
-    constexpr int blanks_before = 20;
-    const auto text = read_file(fmt::format("/proc/{}/stat", pid));
-    auto at = text.rfind(')');
-    for (int i = 0; i < blanks_before && at != text.npos; ++i)
-        at = text.find(' ', at + 1);
-    return at == text.npos ? 0 : leading_number<std::int64_t>(std::string_view{text}.substr(at));
+    constexpr std::size_t start_word = 19; // field 22
+    const auto words = words_of_stat(pid);
+    return words.size() > start_word ? leading_number<std::int64_t>(words[start_word]) : 0;
 }
 
 std::chrono::microseconds cpu_of(pid_t pid, pid_t parent)
 {
-    // Fields 14 to 17: utime stime cutime cstime. The 2nd is "(NAME)", the 4th the parent.
+    // Fields 14 to 17: utime stime cutime cstime. The 4th is the parent.
     constexpr std::size_t parent_word = 1;
     constexpr std::size_t first_word = 11;
     constexpr std::size_t times = 4;
-    const auto text = read_file(fmt::format("/proc/{}/stat", pid));
-    const auto name_end = text.rfind(')');
-    if (name_end == text.npos)
-        return {};
-    const auto words = words_of(std::string_view{text}.substr(name_end + 1));
+    const auto words = words_of_stat(pid);
     if (words.size() < first_word + times || leading_number<pid_t>(words[parent_word]) != parent)
         return {};
     std::int64_t ticks = 0;
@@ -218,22 +251,23 @@ pid_t parent_of(pid_t pid)
 
 std::vector<std::string> variables_of(pid_t pid)
 {
-    std::vector<std::string> all;
-    const auto whole = environment_of(pid);
-    std::string_view text = whole;
-    while (!text.empty()) {
-        const auto end = text.find('\0');
-        all.emplace_back(text.substr(0, end));
-        text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    const auto last = base::mono_now() + exec_patience;
+    auto text = environment_now(pid);
+    while (!text && base::mono_now() < last) {
+        ::sched_yield();
+        text = environment_now(pid);
     }
-    return all;
+    return entries_of(text.value_or(std::string{}));
 }
 
-bool has_variable(pid_t pid, std::string_view variable)
+std::optional<bool> has_variable(pid_t pid, std::string_view variable)
 {
     if (variable.empty())
         return false;
-    const auto all = variables_of(pid);
+    const auto text = environment_now(pid);
+    if (!text)
+        return std::nullopt;
+    const auto all = entries_of(*text);
     return std::ranges::find(all, variable) != all.end();
 }
 

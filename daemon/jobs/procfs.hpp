@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,11 +57,15 @@ struct process_identity {
 // 0: it is gone.
 [[nodiscard]] pid_t parent_of(pid_t pid);
 
-// Whether its initial environment has `variable` (NAME=VALUE); false when it cannot be read.
-[[nodiscard]] bool has_variable(pid_t pid, std::string_view variable);
+// Whether its initial environment has `variable` (NAME=VALUE); false when it cannot be read,
+// nullopt while the process executes another program: ask again.
+[[nodiscard]] std::optional<bool> has_variable(pid_t pid, std::string_view variable);
 
-// Its initial environment, NAME=VALUE each; empty when it cannot be read.
+// Its initial environment, NAME=VALUE each; empty when it cannot be read. Waits for a process that
+// executes another program, exec_patience at the most.
 [[nodiscard]] std::vector<std::string> variables_of(pid_t pid);
+// An exec shows no environment for less than a millisecond, unless it has to wait for a processor.
+inline constexpr std::chrono::milliseconds exec_patience{2};
 
 // The mark (see children.hpp) as /proc/PID/limits has it; 0: none.
 [[nodiscard]] std::uint64_t mark_from_limits(pid_t pid);

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -21,14 +22,45 @@ namespace {
 constexpr std::string_view prefix = "agentd-";
 constexpr std::size_t digits = 16;
 
+constexpr std::string_view process_word = "process";
+
 // A path that a run has written: nothing else is taken for one.
 bool is_groups_path(std::string_view path)
 {
-    const auto name = path.substr(path.rfind('/') + 1);
+    auto name = path.substr(path.rfind('/') + 1);
     const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-    return path.starts_with('/') && name.starts_with(prefix) &&
-        name.size() == prefix.size() + digits &&
-        std::ranges::all_of(name.substr(prefix.size()), is_digit);
+    if (!path.starts_with('/') || !name.starts_with(prefix))
+        return false;
+    name.remove_prefix(prefix.size());
+    const auto hash = name.substr(0, digits);
+    const auto number = name.substr(hash.size());
+    const bool numbered =
+        number.size() == 2 && number[0] == '.' && number[1] >= '2' && number[1] <= '9';
+    return hash.size() == digits && std::ranges::all_of(hash, is_digit) &&
+        (number.empty() || numbered);
+}
+
+// "process PID START BOOT"
+std::optional<process_identity> process_in(std::string_view line)
+{
+    constexpr std::size_t all = 4;
+    const auto words = words_of(line);
+    if (words.size() != all || words[0] != process_word)
+        return std::nullopt;
+    process_identity one{.pid = 0, .start = 0, .boot_id = words[3]};
+    std::from_chars(words[1].data(), words[1].data() + words[1].size(), one.pid);
+    std::from_chars(words[2].data(), words[2].data() + words[2].size(), one.start);
+    return one;
+}
+
+std::string text_of(const run_remains& what)
+{
+    auto text = what.groups + "\n";
+    for (const auto& path : what.stuck)
+        text += path + "\n";
+    for (const auto& one : what.processes)
+        text += fmt::format("{} {} {} {}\n", process_word, one.pid, one.start, one.boot_id);
+    return text;
 }
 
 } // namespace
@@ -42,28 +74,38 @@ std::string identity_of(const std::string& spool_folder)
     return spool_folder;
 }
 
-std::string subtree_name(std::string_view identity)
+std::string subtree_name(std::string_view identity, int number)
 {
     // FNV-1a: the same in every run, which std::hash need not be.
     std::uint64_t hash = 14695981039346656037ULL;
     for (const char c : identity)
         hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-    return fmt::format("{}{:016x}", prefix, hash);
+    const auto name = fmt::format("{}{:016x}", prefix, hash);
+    return number == 1 ? name : fmt::format("{}.{}", name, number);
 }
 
-std::optional<std::string> run_record::read() const
+std::optional<run_remains> run_record::read() const
 {
     if (::access(path_.c_str(), F_OK) != 0)
         return std::nullopt;
-    auto text = read_group_file(AT_FDCWD, path_.c_str());
-    text.resize(std::min(text.find('\n'), text.size()));
-    return is_groups_path(text) ? text : std::string{};
+    const auto whole = read_group_file(AT_FDCWD, path_.c_str());
+    std::string_view text = whole;
+    run_remains found;
+    for (bool first = true; !text.empty(); first = false) {
+        const auto line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(line.size() + 1, text.size()));
+        if (is_groups_path(line))
+            (first ? found.groups : found.stuck.emplace_back()) = line;
+        else if (auto process = process_in(line))
+            found.processes.push_back(std::move(*process));
+    }
+    return found;
 }
 
-base::result<> run_record::write(std::string_view groups) const
+base::result<> run_record::write(const run_remains& what) const
 {
     const auto fresh = path_ + ".new";
-    const auto text = fmt::format("{}\n", groups);
+    const auto text = text_of(what);
     {
         const base::unique_fd file{
             ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};

@@ -5,10 +5,12 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "jobs/procfs.hpp"
 
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace agentd::jobs {
 
@@ -16,19 +18,27 @@ namespace agentd::jobs {
 // as both are there: device and number of the folder that it lies in.
 [[nodiscard]] std::string identity_of(const std::string& spool_folder);
 
-// The name of the control group of all commands of that identity.
-[[nodiscard]] std::string subtree_name(std::string_view identity);
+// The name of the control group of all commands of that identity; the next ones (2 to
+// most_subtrees) are for when those before cannot be emptied.
+[[nodiscard]] std::string subtree_name(std::string_view identity, int number = 1);
+inline constexpr int most_subtrees = 9; // a digit
+
+// What is to be ended of a run.
+struct run_remains {
+    std::string groups;                      // the folder of its control groups; empty: it had none
+    std::vector<std::string> stuck;          // of runs before, which could not be emptied
+    std::vector<process_identity> processes; // that did not die of a KILL
+};
 
 class run_record {
 public:
     explicit run_record(const std::string& spool_folder) : path_(spool_folder + ".run") {}
 
-    // The path of the groups of a run that has not ended in order; "": it had none. nullopt:
-    // there was no such run.
-    [[nodiscard]] std::optional<std::string> read() const;
+    // Of a run that has not ended in order; nullopt: there was no such run.
+    [[nodiscard]] std::optional<run_remains> read() const;
     // In one step: it is there or not, whenever this process is killed. (After a power loss there
     // are no processes to look for.)
-    base::result<> write(std::string_view groups) const;
+    base::result<> write(const run_remains& what) const;
     void remove() const;
 
 private:

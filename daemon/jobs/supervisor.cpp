@@ -284,6 +284,7 @@ void supervisor::collect(const job_state& state, const tree& processes, outcome&
         const auto left = processes.living() + (status ? 0U : 1U);
         into.unstoppable += left;
         into.leftovers -= std::min(into.leftovers, processes.living());
+        shared_.note_given_up(processes.list(!status));
         log::warning("job.unstoppable", {},
             "{} processes of the command with the shell {} do not end", left, shell_->id().pid);
     }

@@ -1,5 +1,6 @@
 #include "jobs/tree.hpp"
 
+#include "base/clock.hpp"
 #include "base/stdin_limits.hpp"
 #include "jobs/procfs.hpp"
 
@@ -62,10 +63,13 @@ void tree::look(bool leader_lives)
         settled_ = true;
         return;
     }
+    const auto last = base::mono_now() + exec_patience;
     for (int pass = 0; pass < most_passes; ++pass) {
         look_once(leader_lives);
-        if (settled_)
+        if (settled_ || (hidden_ && base::mono_now() >= last))
             break;
+        if (hidden_)
+            ::sched_yield();
     }
     set_refusing_aside();
 }
@@ -79,11 +83,13 @@ void tree::look_once(bool leader_lives)
     if (leader_lives)
         for (const pid_t pid : children_of(leader_.pid))
             add(pid, leader_.pid);
-    for (const pid_t pid : all_.orphans(leader_.mark, variable_))
+    const auto orphans = all_.orphans(leader_.mark, variable_);
+    hidden_ = !orphans.complete;
+    for (const pid_t pid : orphans.pids)
         add(pid, ::getpid());
     for (std::size_t i = 0; i < members_.size(); ++i) // grows meanwhile
         add_children_of(i);
-    if (std::erase_if(members_, dead) != 0)
+    if (std::erase_if(members_, dead) != 0 || hidden_)
         settled_ = false;
 }
 
@@ -91,7 +97,7 @@ std::vector<pid_t> tree::list(bool leader_lives) const
 {
     if (group_ != nullptr)
         return processes_in(group_->fd());
-    auto found = all_.orphans(leader_.mark, variable_);
+    auto found = all_.orphans(leader_.mark, variable_).pids;
     if (leader_lives)
         found.push_back(leader_.pid);
     for (std::size_t i = 0; i < found.size() && found.size() <= limits::stall_processes; ++i)
@@ -160,7 +166,7 @@ std::chrono::microseconds tree::cpu() const
     if (group_ != nullptr)
         return group_->cpu().value_or(std::chrono::microseconds{0});
     std::vector<std::pair<pid_t, pid_t>> open{{leader_.pid, ::getpid()}}; // with their parents
-    for (const pid_t pid : all_.orphans(leader_.mark, variable_))
+    for (const pid_t pid : all_.orphans(leader_.mark, variable_).pids)
         open.emplace_back(pid, ::getpid());
     auto sum = all_.cpu_of_orphans(leader_.mark);
     while (!open.empty()) {

@@ -80,7 +80,8 @@ private:
     std::vector<pid_t> corpses_;  // unreaped children of living ones, known in this look
     std::vector<pid_t> refused_;
     bool asked_ = false;  // TERM was sent
-    bool settled_ = true; // nothing died during the last pass
+    bool settled_ = true; // nothing died during the last pass, and nobody was hidden
+    bool hidden_ = false; // one executed another program during it, which may be ours
 };
 
 } // namespace agentd::jobs

@@ -2,10 +2,12 @@
 // that need one are skipped with their reason.
 #pragma once
 
+#include "base/unique_fd.hpp"
 #include "jobs/environment.hpp"
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 
 namespace agentd::testing {
@@ -33,5 +35,27 @@ private:
 
 // A process that sleeps in the group and ignores TERM, in a session of its own.
 [[nodiscard]] pid_t plant_in(const std::string& path, const std::string& mark);
+
+// A process that no KILL ends, like one whose disk does not answer: its tracer keeps it at its exit
+// until it is let go. It is no child of this process.
+class undying {
+public:
+    // In that control group (empty: where this process is), with that mark (0: none).
+    explicit undying(const std::string& group, std::uint64_t mark = 0);
+    ~undying() { let_go(); }
+    undying(const undying&) = delete;
+    undying& operator=(const undying&) = delete;
+
+    // False, with a line that says so: nothing can be traced here.
+    [[nodiscard]] bool is_there() const;
+    [[nodiscard]] pid_t pid() const { return pid_; }
+    // It dies, whether it was killed or not.
+    void let_go();
+
+private:
+    base::unique_fd line_; // to the tracer
+    pid_t keeper_ = 0;     // him
+    pid_t pid_ = 0;
+};
 
 } // namespace agentd::testing

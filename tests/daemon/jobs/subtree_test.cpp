@@ -1,5 +1,6 @@
 // agentd's subtree of control groups over its runs: whose it is, what is left in it.
 #include "jobs/leaves.hpp"
+#include "jobs/run_record.hpp"
 #include "tests/daemon/jobs/rig.hpp"
 #include "tests/daemon/jobs/scratch_group.hpp"
 
@@ -74,6 +75,39 @@ TEST_CASE("leaves: what a former run left in its subtree is ended at the next st
     CHECK(other.means().path != path);
     CHECK(other.ended_former() == 0);
     other.close();
+}
+
+TEST_CASE("leaves: who does not die keeps his group, and this run has another one with everything")
+{
+    const scratch_group group;
+    if (!group.is_there())
+        return;
+    const auto path = group.path() + "/" + jobs::subtree_name("/some/state");
+    REQUIRE(::mkdir(path.c_str(), 0755) == 0);
+    testing::undying stuck{path};
+    if (!stuck.is_there())
+        return;
+    {
+        jobs::leaves now{group.path(), "/some/state", {}};
+        REQUIRE(now.open(0, {.stuck = {}, .until = base::mono_now() + 100ms}));
+        CHECK(now.stuck() == std::vector{path});
+        CHECK(now.means().path == path + ".2");
+        auto leaf = now.take();
+        REQUIRE(leaf);
+        const pid_t child = plant(now, *leaf);
+        CHECK(leaf->holds(child));
+        CHECK_FALSE(leaf->holds(stuck.pid()));
+        CHECK(leaf->kill());
+        CHECK(was_killed(child));
+        leaf.reset();
+        CHECK(now.close());
+    }
+    stuck.let_go();
+    jobs::leaves next{group.path(), "/some/state", {}};
+    REQUIRE(next.open());
+    CHECK(next.stuck().empty());
+    CHECK(next.means().path == path);
+    next.close();
 }
 
 TEST_CASE("leaves: a subtree that another daemon holds is left alone")
