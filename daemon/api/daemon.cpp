@@ -51,6 +51,7 @@ std::string info_json(const daemon_info& info, const session::counts& now, std::
             supervision.null("path");
         else
             supervision.member("path", how.path);
+        supervision.member("watcher", how.watcher);
         auto controllers = supervision.array("controllers");
         for (const auto& name : how.controllers)
             controllers.item(name);

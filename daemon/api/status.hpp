@@ -29,6 +29,7 @@ struct daemon_info {
         std::string reason;                   // why not better; empty: there is nothing better
         std::string path;                     // of the control groups; empty: none
         std::vector<std::string> controllers; // that limit jobs there: "memory", "pids"
+        bool watcher = false; // whether a process beside it ends jobs when it is killed
     } supervision;
     std::map<std::string, std::int64_t> limits; // by configuration key: "running_tasks", ...
 };

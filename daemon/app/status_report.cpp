@@ -32,6 +32,7 @@ status_report::status_report(const startup& from, const model::client& model,
     fixed_.threads = static_cast<unsigned>(all.threads);
     fixed_.shared = all.shared;
     fixed_.workspace_roots = all.workspace.roots;
+    fixed_.supervision.watcher = from.watcher != 0;
     fixed_.limits = {
         {"running_tasks", all.limits.running_tasks},
         {"queued_tasks", all.limits.queued_tasks},
@@ -65,7 +66,11 @@ std::vector<std::string> status_report::degraded() const
 
 void status_report::set_supervision(const jobs::supervision& means)
 {
-    fixed_.supervision = {means.means, means.reason, means.path, means.controllers};
+    auto& shown = fixed_.supervision;
+    shown.means = means.means;
+    shown.reason = means.reason;
+    shown.path = means.path;
+    shown.controllers = means.controllers;
 }
 
 void status_report::set_key_problem(std::string why)

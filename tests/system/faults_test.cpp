@@ -4,6 +4,7 @@
 // In need of strace and the right to trace; run alone, in the release build.
 #include "tests/support/harness/world.hpp"
 #include "tests/system/fault_rows.hpp"
+#include "tests/system/observer.hpp"
 #include "tests/system/remains.hpp"
 #include "tests/system/scenario.hpp"
 #include "tests/system/tracer.hpp"
@@ -228,14 +229,15 @@ void run_all(const std::vector<row>& rows)
     }
     for (const std::string means : {"auto", "off"}) {
         CAPTURE(means);
+        const cgroup_setting setting{means};
         // One place alone: who keeps it keeps all that come after.
         world w{{.scenario = scenario_of(rows),
             .config = fmt::format("wake_window_ms = 10\n[jobs]\ngrace_s = 1\nper_daemon = "
                                   "1\nper_session = 1\ncgroup = \"{}\"\n",
-                means)}};
+                setting.value())}};
         bench each{w};
         if (means == "auto" && !each.has_groups()) {
-            std::puts(("SKIP: no control groups: " + each.reason()).c_str());
+            skip_without_groups(each.reason());
             continue;
         }
         for (const auto& one : rows) {
@@ -279,6 +281,7 @@ TEST_CASE("faults: without descriptors nothing is started, and what runs is ende
 {
     for (const std::string means : {"auto", "off"}) {
         CAPTURE(means);
+        const cgroup_setting setting{means};
         js::object held;
         js::object reply;
         reply["hold"] = "second";
@@ -287,7 +290,9 @@ TEST_CASE("faults: without descriptors nothing is started, and what runs is ende
                      {step({background("trap '' TERM; setsid sleep 300 & echo hi; sleep 300")}),
                          step({use("bash", {{"command", "echo never"}})}, std::move(held)),
                          step({say("Done.")}), step({say("Done.")})})}),
-            .config = "[jobs]\ngrace_s = 1\ncgroup = \"" + means + "\"\n"}};
+            .config = "[jobs]\ngrace_s = 1\ncgroup = \"" + setting.value() + "\"\n"}};
+        if (!check_means(w, means))
+            continue;
         const auto watcher = children(w.daemon().pid());
         const auto task = w.submit("<stay>");
         w.await_model("held=second");

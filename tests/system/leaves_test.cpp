@@ -128,8 +128,9 @@ TEST_CASE("leaves: a daemon that is asked a second time to stop leaves nobody be
             scenario({repeated("stop", {step({background(text)}), step({say("Done.")})})});
         for (const std::string means : {"off", "auto"}) {
             CAPTURE(means);
+            const cgroup_setting setting{means};
             world w{{.scenario = scene,
-                .config = fmt::format("[jobs]\ngrace_s = 45\ncgroup = \"{}\"\n", means)}};
+                .config = fmt::format("[jobs]\ngrace_s = 45\ncgroup = \"{}\"\n", setting.value())}};
             if (!check_means(w, means))
                 continue;
             const auto expected = without(everybody(), w.daemon().pid());

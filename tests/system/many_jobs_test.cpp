@@ -1,6 +1,7 @@
 // Ten thousand short jobs, a hundred at a time: each is told of exactly once, and the daemon is
 // afterwards what it was before: descriptors, zombies, threads, memory. Fewer where a sanitizer
-// or a slow build makes everything slow, and there memory says nothing.
+// or a slow build makes everything slow, and there memory says nothing. With control groups where
+// there are any; two thousand more without.
 //
 // Memory: the first quarter fills what stays filled (SQLite's page caches, the allocator's arenas,
 // which give little back to the system, connections kept for later). From then on another
@@ -19,6 +20,7 @@ using namespace agentd::testing;
 namespace {
 
 constexpr int quarters = 4;
+constexpr int quarter = 2500;     // jobs
 constexpr int replies = 5;        // of a session that ask for jobs
 constexpr int jobs_of_reply = 16; // of each
 constexpr int jobs_of_session = replies * jobs_of_reply;
@@ -29,9 +31,9 @@ bool is_quick()
     return patience() == std::chrono::minutes{1}; // scripts/test is more patient with slow builds
 }
 
-int sessions_of_quarter()
+int sessions_of(int jobs)
 {
-    return 2500 / jobs_of_session / (is_quick() ? 1 : 8) + 1;
+    return jobs / jobs_of_session / (is_quick() ? 1 : 8) + 1;
 }
 
 std::string jobs_in_each_reply()
@@ -43,10 +45,10 @@ std::string jobs_in_each_reply()
     return scenario({interrupted("many", std::move(steps))});
 }
 
-std::vector<std::string> run_quarter(world& w, int number)
+std::vector<std::string> run_part(world& w, int number, int jobs)
 {
     std::vector<std::string> tasks, sessions;
-    for (int i = 0; i < sessions_of_quarter(); ++i)
+    for (int i = 0; i < sessions_of(jobs); ++i)
         tasks.push_back(w.submit("many " + std::to_string(number) + "." + std::to_string(i) + "."));
     for (const auto& task : tasks) {
         const auto end = w.ended(task);
@@ -68,6 +70,13 @@ void check_rest(world& w, const open_files& before, std::size_t threads)
     CHECK(threads_of(pid) == threads);
 }
 
+void check_all_told(world& w, const std::vector<std::string>& sessions)
+{
+    for (const auto& session : sessions)
+        CHECK(jobs_in(w, session).size() == jobs_of_session);
+    check_told_once(w, sessions);
+}
+
 } // namespace
 
 TEST_CASE("many: 10,000 jobs, 100 at a time: each is told of once, and nothing is left of them")
@@ -77,12 +86,12 @@ TEST_CASE("many: 10,000 jobs, 100 at a time: each is told of once, and nothing i
     const auto pid = w.daemon().pid();
     const auto fresh = anonymous_kib(pid);
     const auto began = std::chrono::steady_clock::now();
-    auto sessions = run_quarter(w, 0);
+    auto sessions = run_part(w, 0, quarter);
     const auto before = open_of(pid);
     const auto threads = threads_of(pid);
     const auto filled = anonymous_kib(pid);
     for (int i = 1; i < quarters; ++i) {
-        const auto more = run_quarter(w, i);
+        const auto more = run_part(w, i, quarter);
         sessions.insert(sessions.end(), more.begin(), more.end());
         check_rest(w, before, threads);
         MESSAGE("after quarter ", i + 1, ": ", anonymous_kib(pid), " KiB");
@@ -94,8 +103,21 @@ TEST_CASE("many: 10,000 jobs, 100 at a time: each is told of once, and nothing i
         " after a quarter of them, grown by ", grown);
     if (is_quick())
         CHECK(grown < most_growth_kib);
-    for (const auto& session : sessions)
-        CHECK(jobs_in(w, session).size() == jobs_of_session);
-    check_told_once(w, sessions);
+    check_all_told(w, sessions);
+    CHECK_MESSAGE(w.stop_daemon(SIGTERM) == 0, w.log());
+}
+
+TEST_CASE("many: 2,000 jobs without control groups: the same")
+{
+    world w{{.scenario = jobs_in_each_reply(),
+        .config = "wake_window_ms = 20\n[jobs]\ncgroup = \"off\"\nper_daemon = 100\n"}};
+    const auto pid = w.daemon().pid();
+    auto sessions = run_part(w, 0, quarter / 10);
+    const auto before = open_of(pid);
+    const auto threads = threads_of(pid);
+    const auto more = run_part(w, 1, 2000 - quarter / 10);
+    sessions.insert(sessions.end(), more.begin(), more.end());
+    check_rest(w, before, threads);
+    check_all_told(w, sessions);
     CHECK_MESSAGE(w.stop_daemon(SIGTERM) == 0, w.log());
 }

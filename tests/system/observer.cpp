@@ -53,9 +53,11 @@ void run_again_inside()
     CHECK_MESSAGE(output.find(" 1 passed |") != std::string::npos, output);
 }
 
-// A cgroup2 mount that may be written to.
-bool could_have_groups()
+// The folder of a cgroup2 mount that root may write to; "": there is none.
+std::string own_cgroup2()
 {
+    if (::geteuid() != 0)
+        return {};
     std::istringstream mounts{read_file("/proc/self/mountinfo")};
     std::string line;
     while (std::getline(mounts, line)) {
@@ -66,9 +68,9 @@ bool could_have_groups()
         for (int field = 1; field <= 5; ++field)
             words >> folder;
         if (::access(folder.c_str(), W_OK) == 0)
-            return ::access("/run/systemd/system", F_OK) != 0; // there they are systemd's
+            return folder;
     }
-    return false;
+    return {};
 }
 
 // Double-forked, in a session of its own, without environment, name or parent of ours.
@@ -185,6 +187,29 @@ std::string difference_when_reaped(const census& expected, int beside)
     }
 }
 
+cgroup_setting::cgroup_setting(std::string_view means) : value_(means)
+{
+    const auto mount = own_cgroup2();
+    if (value_ != "auto" || mount.empty() || ::access("/run/systemd/system", F_OK) != 0)
+        return;
+    static int number = 0;
+    value_ = fmt::format("{}/agentd-test-{}.{}", mount, ::getpid(), ++number);
+    REQUIRE(std::filesystem::create_directory(value_));
+}
+
+cgroup_setting::~cgroup_setting()
+{
+    std::error_code ignored;
+    if (value_.starts_with('/'))
+        std::filesystem::remove(value_, ignored);
+}
+
+void skip_without_groups(std::string_view reason)
+{
+    REQUIRE_MESSAGE(own_cgroup2().empty(), "no control groups: " << reason);
+    std::puts(fmt::format("SKIP: no control groups: {}", reason).c_str());
+}
+
 bool check_means(world& w, std::string_view asked)
 {
     const auto info = w.json(200, "GET", "/v1/info").as_object();
@@ -194,10 +219,7 @@ bool check_means(world& w, std::string_view asked)
         CHECK(means == "subreaper");
         CHECK(how.at("path").is_null());
     } else if (means != "cgroup") {
-        const std::string reason{how.at("reason").as_string()};
-        const bool root = ::geteuid() == 0;
-        REQUIRE_MESSAGE(!(root && could_have_groups()), "no control groups: " << reason);
-        std::puts(("SKIP: no control groups: " + reason).c_str());
+        skip_without_groups(std::string{how.at("reason").as_string()});
         return false;
     } else {
         CHECK(std::filesystem::is_directory(std::string{how.at("path").as_string()}));
@@ -210,9 +232,10 @@ void with_each_means(const std::string& scenario, const std::string& config,
 {
     for (const std::string means : {"off", "auto"}) {
         CAPTURE(means);
+        const cgroup_setting setting{means};
         world w{{.scenario = scenario,
-            .config =
-                fmt::format("wake_window_ms = 10\n[jobs]\ncgroup = \"{}\"\n{}", means, config)}};
+            .config = fmt::format(
+                "wake_window_ms = 10\n[jobs]\ncgroup = \"{}\"\n{}", setting.value(), config)}};
         if (!check_means(w, means))
             continue;
         const auto before = everybody();

@@ -39,6 +39,25 @@ using census = std::set<seen>;
 
 // --- with control groups and without
 
+// What jobs.cgroup has to be for one of the means, "off" or "auto" (with control groups). Where
+// root has a cgroup2 mount to write to and systemd runs, which gives nothing away by itself, it is
+// a group of the test's own in place of auto; that goes with this.
+class cgroup_setting {
+public:
+    explicit cgroup_setting(std::string_view means);
+    ~cgroup_setting();
+    cgroup_setting(const cgroup_setting&) = delete;
+    cgroup_setting& operator=(const cgroup_setting&) = delete;
+
+    [[nodiscard]] const std::string& value() const { return value_; }
+
+private:
+    std::string value_;
+};
+
+// Fails if there are no control groups (`reason`) and root could have them, else says SKIP.
+void skip_without_groups(std::string_view reason);
+
 // Checks that the daemon uses the means that jobs.cgroup = `asked` wants. False: there are no
 // control groups here, and that half is skipped; root with a cgroup2 mount to write to may not.
 bool check_means(world& w, std::string_view asked);

@@ -137,6 +137,7 @@ TEST_CASE("kills: the watcher goes with a daemon that stops in order")
         with_each_means(many_jobs(), config, [](world& w, const census& before) {
             const int watcher = watcher_of(w.daemon().pid());
             CHECK(watcher != 0);
+            CHECK(w.json(200, "GET", "/v1/info").at("supervision").at("watcher").as_bool());
             const auto nobody = without(before, w.daemon().pid());
             CHECK(w.stop_daemon(SIGTERM) == 0);
             const auto rest = difference(nobody, everybody()); // at once

@@ -357,6 +357,7 @@ TEST_CASE("metrics are Prometheus text, info counts what there is")
     REQUIRE(info);
     CHECK(*info->string("version") == "0.1.0");
     CHECK(info->child("counts")->integer("sessions", 0, 100) == 3);
+    CHECK(info->child("supervision")->boolean("watcher") == true);
 }
 
 TEST_CASE("an export has the session, all its messages and a last line")

@@ -321,6 +321,7 @@ api::daemon_info fake_status::info() const
     info.started_at = noon;
     info.model = "m";
     info.supervision.means = "subreaper";
+    info.supervision.watcher = true;
     info.limits = {{"running_tasks", 1000}};
     return info;
 }
