@@ -56,4 +56,11 @@ inbox::news inbox::drain()
     return all;
 }
 
+inbox::news inbox::drain_messages()
+{
+    news all;
+    take(messages_, all.ids, all.messages);
+    return all;
+}
+
 } // namespace agentd::session

@@ -40,6 +40,8 @@ public:
         std::vector<std::string> messages;
     };
     [[nodiscard]] news drain();
+    // The messages alone; what is told of jobs waits.
+    [[nodiscard]] news drain_messages();
 
 private:
     template <class T>

@@ -144,9 +144,8 @@ void open_work::take_over(std::vector<steps::waiting_news> carried)
     for (const auto& one : carried)
         if (one.job)
             jobs.push_back(*one.job);
-    const bool known = jobs.empty() || history_.knows_background(background_results(jobs));
-    if (!known) // of another version's making: it stays, and is delivered, as it is
-        std::erase_if(carried, [](const auto& one) { return one.job.has_value(); });
+    // One of another version's making stays, and is delivered, as it is; a second one waits.
+    sealed_ = !jobs.empty() && !history_.knows_background(background_results(jobs));
     carried_ = std::move(carried);
 }
 

@@ -157,6 +157,7 @@ private:
     todo::ask due_; // what waits for the window's size
     std::optional<compacting> compacting_;
     std::vector<steps::waiting_news> carried_; // by the message that is being put together
+    bool sealed_ = false;                      // its element cannot be extended
     std::uint64_t step_ = 0;                   // raised whenever what runs becomes stale
 
     std::optional<tools::workspace> files_;

@@ -257,6 +257,7 @@ aio::awaitable<> open_work::adopt(
         ids.push_back(one.id);
     owner_.inbox_.forget(ids);
     receive(std::exchange(carried_, {}));
+    sealed_ = false;
 }
 
 aio::awaitable<std::optional<event>> open_work::not_compacted(

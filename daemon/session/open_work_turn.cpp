@@ -70,7 +70,7 @@ ending failed_request(const model::failure& why)
 
 base::result<std::vector<std::int64_t>> open_work::compose(const todo::ask& how)
 {
-    auto news = owner_.inbox_.drain();
+    auto news = sealed_ ? owner_.inbox_.drain_messages() : owner_.inbox_.drain();
     std::size_t number = 0;
     for (auto& job : news.jobs)
         carried_.push_back({news.ids[number++], std::move(job), {}});
@@ -237,6 +237,7 @@ aio::awaitable<> open_work::store_reply(model::reply reply, const std::vector<ac
         history_.drop_thinking();
     history_.answered(std::move(end.content));
     carried_.clear();
+    sealed_ = false;
 }
 
 happened::reply open_work::summary_of(const model::reply& reply) const

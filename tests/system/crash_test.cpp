@@ -65,7 +65,8 @@ std::string busy_scenario()
     return scenario({interrupted("", std::move(steps))});
 }
 
-enum class delivery { is_whole, is_torn };
+// By whom and how: killed from outside at any moment, or by a fail point at a delivery.
+enum class delivery { is_whole, is_torn, is_whole_at_points };
 
 struct moments {
     std::mt19937_64 roll;
@@ -116,10 +117,11 @@ void keep(const world& w)
     write_file(std::string{folder} + "/agentd.db", read_file(w.state_folder() + "/agentd.db"));
 }
 
-// One life of a daemon whose deliveries are torn; it dies between the halves of one.
-void die_torn(world& w, moments& when, crash_load& load)
+// One life of a daemon that dies before a delivery is committed; if its deliveries are torn,
+// between the halves of one.
+void die_delivering(world& w, moments& when, crash_load& load, const char* daemon)
 {
-    w.change_daemon(torn_delivery_path,
+    w.change_daemon(daemon,
         {{"AGENTD_FAIL_POINT", "complete_reply:before:" + std::to_string(2 + when.number(8))}});
     if (w.try_start_daemon()) {
         load.allow(calls_of_one_round);
@@ -139,7 +141,10 @@ crash_verdict crash(int rounds, std::uint64_t seed, delivery how = delivery::is_
         moments when{std::mt19937_64{seed}};
         crash_load load{{w.socket(), w.workspace(), mark, seed, how == delivery::is_whole}};
         for (int round = 0; round < rounds; ++round)
-            how == delivery::is_torn ? die_torn(w, when, load) : live_and_die(w, when, load);
+            how == delivery::is_whole
+                ? live_and_die(w, when, load)
+                : die_delivering(w, when, load,
+                      how == delivery::is_torn ? torn_delivery_path : fail_points_path);
         w.start_daemon();
         load.finish_calls();
         verdict = judge(w, load.all());
@@ -148,7 +153,7 @@ crash_verdict crash(int rounds, std::uint64_t seed, delivery how = delivery::is_
             if (std::ranges::find(verdict.problems, late) == verdict.problems.end())
                 verdict.problems.push_back(late);
         CHECK(w.stop_daemon(SIGTERM) == 0);
-        if (!verdict.problems.empty() && how == delivery::is_whole)
+        if (!verdict.problems.empty() && how != delivery::is_torn)
             keep(w);
     }
     for (auto& process : processes_marked(mark))
@@ -198,4 +203,7 @@ TEST_CASE("crash: delivery in a transaction of its own is found out")
     for (std::uint64_t i = 0; i < most_tries && !found; ++i)
         found = std::ranges::any_of(crash(10, usual_seed + i, delivery::is_torn).problems, is_loss);
     CHECK(found);
+    // The same deaths without the fault: it is the fault that was found, nothing else.
+    for (const auto& problem : crash(10, usual_seed, delivery::is_whole_at_points).problems)
+        FAIL_CHECK("a whole delivery: " << problem);
 }
