@@ -4,6 +4,7 @@
 #include "base/retention_limits.hpp"
 #include "store/events.hpp"
 #include "store/idempotency.hpp"
+#include "store/sessions.hpp"
 #include "store/store.hpp"
 
 #include <algorithm>
@@ -67,7 +68,8 @@ bool is_purge_due(connection& db, const retention_rules& rules, base::wall_time 
 {
     const auto many = too_many(db, rules);
     return has_old_event(db, now - rules.events_age) || (many != 0 && many >= events::oldest(db)) ||
-        idempotency::has_expired(db, now) || pages_to_give_back(db) > 0;
+        idempotency::has_expired(db, now) ||
+        sessions::has_forgettable(db, now - rules.events_age) || pages_to_give_back(db) > 0;
 }
 
 purged purge(connection& db, const retention_rules& rules, base::wall_time now)
@@ -79,7 +81,8 @@ purged purge(connection& db, const retention_rules& rules, base::wall_time now)
         if (const auto last = too_many(db, rules); last != 0)
             gone.events = events::purge(db, last, base::wall_time::max(), limits::purge_events);
     gone.keys = idempotency::purge(db, now, limits::purge_keys);
-    if (gone.events == 0 && gone.keys == 0)
+    gone.ids = sessions::forget_removed(db, now - rules.events_age, limits::purge_ids);
+    if (gone.events == 0 && gone.keys == 0 && gone.ids == 0)
         gone.pages = give_back(db);
     return gone;
 }

@@ -16,7 +16,7 @@ namespace agentd::store {
 class store;
 
 struct retention_rules {
-    std::chrono::hours events_age{24 * 30};
+    std::chrono::hours events_age{24 * 30}; // and of the ids of what was deleted
     std::int64_t events_count = 10'000'000; // at least so many are kept, unless they are too old
 };
 
@@ -24,6 +24,7 @@ struct retention_rules {
 struct purged {
     std::int64_t events = 0;
     std::int64_t keys = 0;
+    std::int64_t ids = 0; // of deleted sessions, tasks and jobs
     std::int64_t pages = 0;
 };
 

@@ -7,6 +7,7 @@
 #include "store/schema_v1.hpp"
 #include "store/schema_v2.hpp"
 #include "store/schema_v3.hpp"
+#include "store/schema_v4.hpp"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -21,7 +22,7 @@
 namespace agentd::store::schema {
 namespace {
 
-constexpr step all_steps[] = {v1, v2, v3};
+constexpr step all_steps[] = {v1, v2, v3, v4};
 
 // Its names survive a power loss.
 bool sync_folder_of(const std::string& file)

@@ -33,11 +33,13 @@ row read(const statement& from)
 }
 
 // Ids of the session's own things go to `removed`, then the rows go.
-void remove_named(connection& db, std::string_view table, std::string_view session)
+void remove_named(
+    connection& db, std::string_view table, std::string_view session, base::wall_time now)
 {
-    db.prepare(fmt::format("INSERT INTO removed (id, n, owner_uid) "
-                           "SELECT id, n, owner_uid FROM {} WHERE session = ?",
+    db.prepare(fmt::format("INSERT INTO removed (id, n, owner_uid, removed_at) "
+                           "SELECT id, n, owner_uid, ? FROM {} WHERE session = ?",
                    table))
+        .bind(now)
         .bind(session)
         .run();
     db.prepare(fmt::format("DELETE FROM {} WHERE session = ?", table)).bind(session).run();
@@ -150,13 +152,32 @@ void set_context(connection& db, const base::session_id& id, std::int64_t tokens
         .run();
 }
 
+bool has_forgettable(connection& db, base::wall_time before)
+{
+    auto found = db.prepare("SELECT 1 FROM removed WHERE removed_at < ? LIMIT 1");
+    found.bind(before);
+    return found.next();
+}
+
+std::int64_t forget_removed(connection& db, base::wall_time before, std::size_t limit)
+{
+    db.prepare("DELETE FROM removed WHERE id IN "
+               "(SELECT id FROM removed WHERE removed_at < ? ORDER BY removed_at LIMIT ?)")
+        .bind(before)
+        .bind(limit)
+        .run();
+    return db.changes();
+}
+
 void remove(connection& db, const base::session_id& id)
 {
+    const auto now = base::wall_now();
     remove_parts(db, id.str());
-    remove_named(db, "jobs", id.str());
-    remove_named(db, "tasks", id.str());
-    db.prepare("INSERT INTO removed (id, n, owner_uid) "
-               "SELECT id, n, owner_uid FROM sessions WHERE id = ?")
+    remove_named(db, "jobs", id.str(), now);
+    remove_named(db, "tasks", id.str(), now);
+    db.prepare("INSERT INTO removed (id, n, owner_uid, removed_at) "
+               "SELECT id, n, owner_uid, ? FROM sessions WHERE id = ?")
+        .bind(now)
         .bind(id.str())
         .run();
     db.prepare("DELETE FROM sessions WHERE id = ?").bind(id.str()).run();

@@ -34,7 +34,13 @@ void add_usage(
     connection& db, const base::session_id& id, const proto::api::usage& more, double cost_usd);
 void set_context(connection& db, const base::session_id& id, std::int64_t tokens);
 // Removes it and all that belongs to it (tasks, messages, jobs, calls, notifications); events stay.
+// Its ids and theirs are remembered: not given again, and still a place in a list.
 void remove(connection& db, const base::session_id& id);
+// Whether an id is remembered that was removed before that time / forgets the oldest ones, at
+// most `limit` of them: how many.
+[[nodiscard]] bool has_forgettable(connection& db, base::wall_time before);
+[[nodiscard]] std::int64_t forget_removed(
+    connection& db, base::wall_time before, std::size_t limit);
 // Those with a task that is queued, running or waiting, or with a live job: work after a restart.
 [[nodiscard]] std::vector<base::session_id> with_work(connection& db);
 [[nodiscard]] std::int64_t count(connection& db);

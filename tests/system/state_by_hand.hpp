@@ -28,6 +28,7 @@ inline void to_first_version(world& w)
     change_state(w,
         "ALTER TABLE epochs DROP COLUMN first_seq; ALTER TABLE sessions DROP COLUMN context_tokens;"
         "ALTER TABLE tasks DROP COLUMN at_work;"
+        "DROP INDEX removed_at; ALTER TABLE removed DROP COLUMN removed_at;"
         "PRAGMA user_version = 1");
 }
 

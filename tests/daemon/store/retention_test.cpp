@@ -40,7 +40,7 @@ int purge_all(test_store& db, const retention_rules& rules)
         const auto gone = db.write([&](connection& c) { return store::purge(c, rules, now); });
         REQUIRE(gone.has_value());
         CHECK(gone->events <= static_cast<std::int64_t>(limits::purge_events));
-        CHECK(gone->events + gone->keys + gone->pages > 0); // else it would never end
+        CHECK(gone->events + gone->keys + gone->ids + gone->pages > 0); // else it would never end
     }
 }
 
@@ -107,6 +107,35 @@ TEST_CASE("retention: remembered answers are forgotten after a day, a bounded nu
         return counted.integer(0);
     });
     CHECK(left.value_or(0) == 100);
+}
+
+TEST_CASE("retention: ids of what was deleted are forgotten with the events of their time")
+{
+    const temp_folder folder;
+    test_store db{folder.state()};
+    REQUIRE(db.write([](connection& c) {
+        CHECK(store::sessions::insert(c, session_row("s_aaaa")));
+        for (int i = 0; i < 600; ++i)
+            CHECK(store::tasks::insert(c, task_row("t_" + std::to_string(i), "s_aaaa")));
+        store::sessions::remove(c, base::session_id{"s_aaaa"});
+    }));
+    const auto forgotten = [&db](std::chrono::hours later) {
+        const auto gone = db.write([later](connection& c) {
+            const auto then = base::wall_now() + later;
+            CHECK(store::is_purge_due(c, {}, then) == (later > day * 30));
+            return store::purge(c, {}, then).ids;
+        });
+        return gone.value_or(-1);
+    };
+    const auto is_given = [&db](const char* id) {
+        return db.write([id](connection& c) { return store::sessions::insert(c, session_row(id)); })
+            .value_or(false);
+    };
+    CHECK(forgotten(day * 29) == 0);
+    CHECK_FALSE(is_given("s_aaaa"));
+    CHECK(forgotten(day * 31) == 500);
+    CHECK(forgotten(day * 31) == 101);
+    CHECK(is_given("s_aaaa"));
 }
 
 TEST_CASE("retention: what was purged is given back to the file system")
