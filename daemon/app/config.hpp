@@ -66,6 +66,7 @@ struct config {
     struct {
         std::int64_t running_tasks = limits::running_tasks;
         std::int64_t queued_tasks = limits::queued_tasks;
+        std::int64_t sessions = limits::sessions;
         std::int64_t connections = limits::api_connections;
         double session_budget_usd = 0; // 0: none
         std::int64_t session_tokens = 0;

@@ -188,6 +188,7 @@ void visit_keys(config& all, key_visitor& by)
     visit_model(all, by);
     by.integer("limits", "running_tasks", all.limits.running_tasks, 1, 100'000);
     by.integer("limits", "queued_tasks", all.limits.queued_tasks, 1, million);
+    by.integer("limits", "sessions", all.limits.sessions, 1, 10 * million);
     by.integer("limits", "connections", all.limits.connections, 1, 65'536);
     by.number("limits", "session_budget_usd", all.limits.session_budget_usd, 0, 1e9);
     by.integer("limits", "session_tokens", all.limits.session_tokens, 0, million * million);

@@ -23,9 +23,10 @@ namespace {
 // What a reload puts in force; the rest waits for a restart.
 bool is_reloaded(std::string_view key)
 {
-    constexpr std::array<std::string_view, 10> whole{"wake_window_ms", "limits.queued_tasks",
-        "limits.session_budget_usd", "limits.session_tokens", "jobs.per_session", "jobs.per_daemon",
-        "jobs.timeout_s", "workspace.roots", "retention.events_days", "retention.events_count"};
+    constexpr std::array<std::string_view, 11> whole{"wake_window_ms", "limits.queued_tasks",
+        "limits.sessions", "limits.session_budget_usd", "limits.session_tokens", "jobs.per_session",
+        "jobs.per_daemon", "jobs.timeout_s", "workspace.roots", "retention.events_days",
+        "retention.events_count"};
     return key.starts_with("model.") || key.starts_with("log.") ||
         std::ranges::find(whole, key) != whole.end();
 }

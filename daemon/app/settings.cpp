@@ -50,6 +50,7 @@ session::settings session_settings(const config& all, const startup& from)
         out.prices.emplace(model, session::price{p.input, p.output, p.cache_read, p.cache_write});
     out.wake_window = all.wake_window;
     out.queued_tasks = static_cast<std::size_t>(all.limits.queued_tasks);
+    out.sessions = all.limits.sessions;
     out.session_tokens = all.limits.session_tokens;
     out.session_budget_usd = all.limits.session_budget_usd;
     out.job_timeout = all.jobs.timeout;

@@ -36,6 +36,7 @@ status_report::status_report(const startup& from, const model::client& model,
     fixed_.limits = {
         {"running_tasks", all.limits.running_tasks},
         {"queued_tasks", all.limits.queued_tasks},
+        {"sessions", all.limits.sessions},
         {"connections", all.limits.connections},
         {"jobs_per_session", all.jobs.per_session},
         {"jobs_per_daemon", all.jobs.per_daemon},

@@ -92,6 +92,7 @@ aio::awaitable<base::result<>> core::recover()
         co_await shared_.db.write(store::step::recover, store::durability::process_death, repair);
     if (!found)
         co_return std::unexpected(std::move(found.error()));
+    sessions_ = found->kept;
     suspects_.try_later(std::move(found->suspects));
     for (const auto& id : found->sessions)
         registry_.signal(id, signal::look_for_work{});

@@ -66,6 +66,8 @@ private:
     registry registry_;
     suspects suspects_;
     std::atomic<bool> draining_ = false;
+    // Rows of the database and those about to be: counting them takes long when there are many.
+    std::atomic<std::int64_t> sessions_ = 0;
 };
 
 } // namespace agentd::session

@@ -104,6 +104,7 @@ aio::awaitable<base::result<void>> core::remove_session(caller who, std::string 
         co_await shared_.db.write(store::step::delete_session, store::durability::power_loss, work);
     if (!left)
         co_return std::unexpected(as_answer(std::move(left.error())));
+    --sessions_;
     for (const auto& job : left->jobs)
         co_await shared_.jobs.spool.remove(job);
     if (left->workdir.empty())

@@ -1,5 +1,6 @@
 // session::core: the calls about tasks. Any strand; see core.hpp.
 #include "aio/blocking_pool.hpp"
+#include "base/at_exit.hpp"
 #include "base/log.hpp"
 #include "proto/api/json.hpp"
 #include "session/answer.hpp"
@@ -81,6 +82,14 @@ aio::awaitable<base::result<submitted>> core::submit(
         if (*earlier)
             co_return submitted{(*earlier)->answer, base::task_id{(*earlier)->location}};
     }
+    const std::int64_t more = order.what.session_id ? 0 : 1;
+    bool made = false;
+    const auto unless_made = [&] { sessions_ -= made ? 0 : more; };
+    const auto sessions = sessions_ += more;
+    const base::at_exit counted{unless_made};
+    if (more != 0 && sessions > settings->sessions)
+        co_return std::unexpected(base::error{errc::too_many_sessions,
+            fmt::format("{} sessions are kept already: delete some", sessions - 1)});
     if (!order.what.session_id) {
         auto open = [settings, who, asked = order.what.workdir] {
             return find_workdir(*settings, who, asked);
@@ -93,8 +102,8 @@ aio::awaitable<base::result<submitted>> core::submit(
     auto store = [order](store::connection& db) { return store_submission(db, order); };
     auto stored =
         co_await shared_.db.write(store::step::submit_task, store::durability::power_loss, store);
-    const bool used_folder = stored && stored->new_session;
-    if (order.workdir.made && !used_folder) {
+    made = stored && stored->new_session;
+    if (order.workdir.made && !made) {
         auto tidy = [path = order.workdir.path] { return remove_workdir(path); };
         const bool gone = co_await shared_.blocking.run(std::move(tidy));
         if (!gone)

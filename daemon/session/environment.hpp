@@ -57,6 +57,7 @@ struct settings {
     std::chrono::milliseconds wake_window = limits::wake_window;
     std::int64_t max_turns = limits::max_turns;
     std::size_t queued_tasks = limits::queued_tasks;
+    std::int64_t sessions = limits::sessions;
     std::int64_t session_tokens = 0; // of all tasks of a session; 0: no limit
     double session_budget_usd = 0;
     std::chrono::seconds job_timeout = limits::job_timeout;

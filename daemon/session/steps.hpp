@@ -192,6 +192,7 @@ struct suspect {
 struct recovered {
     std::vector<base::session_id> sessions; // that have work, those of suspects left out
     std::vector<suspect> suspects;
+    std::int64_t kept = 0; // sessions in all
 };
 // Jobs that an earlier run has left without an end. What the spool has of their output is filled
 // in before recover() gets them.

@@ -108,6 +108,7 @@ recovered recover(connection& db, std::vector<store::jobs::row> lost)
     std::set<base::session_id> of_suspects;
     for (const auto& one : found.suspects)
         of_suspects.insert(one.session);
+    found.kept = store::sessions::count(db);
     found.sessions = store::sessions::with_work(db);
     std::erase_if(found.sessions,
         [&of_suspects](const base::session_id& id) { return of_suspects.contains(id); });

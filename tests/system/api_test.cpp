@@ -209,10 +209,11 @@ TEST_CASE("api: each call says which parameter it does not have")
 TEST_CASE("api: full queues are 429 and say when to come again")
 {
     world w{{.scenario = three_lines_scenario(),
-        .config = "limits.running_tasks = 1\nlimits.queued_tasks = 1\n"}};
+        .config = "limits.running_tasks = 1\nlimits.queued_tasks = 2\nlimits.sessions = 4\n"}};
     const auto running = w.submit("hold it");
     w.await_model("held=h");
     const auto queued = w.submit("greet");
+    const auto urgent = w.submit("greet", {{"priority", 7}});
     auto client = w.connect();
     const auto refused =
         expect(client, {"POST", "/v1/tasks", 429, "too_many_tasks", R"({"prompt":"x"})"});
@@ -227,6 +228,22 @@ TEST_CASE("api: full queues are 429 and say when to come again")
     w.release("h");
     w.ended(running);
     CHECK(w.ended(queued).at("state").as_string() == "succeeded");
+    const auto started = w.events("&types=task.started");
+    REQUIRE(started.size() == 3);
+    CHECK(started[1].at("task_id").as_string() == urgent); // its priority is higher
+
+    CHECK(w.ended(w.submit("greet")).at("state").as_string() == "succeeded"); // the fourth session
+    const auto none =
+        expect(client, {"POST", "/v1/tasks", 429, "too_many_sessions", R"({"prompt":"x"})"});
+    CHECK(!none.header("Retry-After").empty());
+    const auto session = std::string{w.task(queued).at("session_id").as_string()};
+    w.ended(w.submit("greet", {{"session_id", session}}));
+    CHECK(client.call("DELETE", "/v1/sessions/" + session).status == 204);
+    CHECK(w.stop_daemon(SIGTERM) == 0);
+    w.start_daemon(); // which counts anew
+    CHECK(w.ended(w.submit("greet")).at("state").as_string() == "succeeded");
+    auto another = w.connect();
+    expect(another, {"POST", "/v1/tasks", 429, "too_many_sessions", R"({"prompt":"x"})"});
 }
 
 TEST_CASE("api: texts beyond their bound are 413")

@@ -85,6 +85,7 @@ const mistake mistakes[] = {
         "c.toml:2: key \"limits.running_tasks\": must be between 1 and 100000"},
     {"[limits]\nqueued_tasks = 0",
         "c.toml:2: key \"limits.queued_tasks\": must be between 1 and 1000000"},
+    {"[limits]\nsessions = 0", "c.toml:2: key \"limits.sessions\": must be between 1 and 10000000"},
     {"[limits]\nconnections = 0",
         "c.toml:2: key \"limits.connections\": must be between 1 and 65536"},
     {"[limits]\nsession_budget_usd = \"all\"",
