@@ -1,5 +1,6 @@
 #include "tests/system/tolerant_client.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -123,6 +124,15 @@ bool tolerant_stream::fill()
         return true;
     idle_ = errno == EAGAIN || errno == EWOULDBLOCK;
     return false;
+}
+
+bool tolerant_stream::await_bytes(std::chrono::microseconds limit) const
+{
+    if (!raw_.empty() || !text_.empty() || over_ || !fd_)
+        return true;
+    pollfd input{fd_.get(), POLLIN, 0};
+    const timespec wait{0, std::chrono::nanoseconds{limit}.count()}; // below a second
+    return ::ppoll(&input, 1, &wait, nullptr) != 0;
 }
 
 bool tolerant_stream::unchunk()

@@ -37,6 +37,8 @@ public:
     // seconds (is_idle() tells which).
     [[nodiscard]] std::optional<std::string> next_line();
     [[nodiscard]] bool is_idle() const { return idle_; }
+    // Whether next_line() would find something: a line, its beginning, or the end.
+    [[nodiscard]] bool await_bytes(std::chrono::microseconds limit) const;
 
 private:
     [[nodiscard]] bool fill();
