@@ -44,6 +44,11 @@ std::string info_json(const daemon_info& info, const session::counts& now, std::
             roots.item(root);
     }
     {
+        auto reasons = to.array("degraded");
+        for (const auto& reason : info.degraded)
+            reasons.item(reason);
+    }
+    {
         auto supervision = to.object("supervision");
         const auto& how = info.supervision;
         supervision.member("means", how.means).member("reason", how.reason);

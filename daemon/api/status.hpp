@@ -31,6 +31,7 @@ struct daemon_info {
         std::vector<std::string> controllers; // that limit jobs there: "memory", "pids"
         bool watcher = false; // whether a process beside it ends jobs when it is killed
     } supervision;
+    std::vector<std::string> degraded;          // as status::degraded()
     std::map<std::string, std::int64_t> limits; // by configuration key: "running_tasks", ...
 };
 

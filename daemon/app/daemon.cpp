@@ -17,6 +17,7 @@
 namespace agentd::app {
 namespace {
 
+constexpr std::size_t store_news = 64;      // that wait for the disk to take them
 constexpr std::size_t blocking_threads = 4; // large files and spool writes at once
 
 std::string started_body(const startup& from, const status_report& status)
@@ -63,10 +64,12 @@ daemon::daemon(prepared with)
       server_(io_.get_executor(), std::move(at_.socket),
           api::parts{&core_, &hub_, &status_, &blocking_}, api_options(from_.config, at_.group)),
       signals_(strand_, SIGTERM, SIGINT, SIGHUP),
+      store_news_(strand_, store_news),
       stop_asked_(strand_),
       life_(strand_),
       beside_(strand_)
 {
+    heed_store();
     if (!with.key)
         status_.set_key_problem(with.key.error().text);
 }
@@ -86,6 +89,7 @@ int daemon::run()
 aio::awaitable<> daemon::live()
 {
     beside_.spawn("signals", heed_signals());
+    beside_.spawn("trouble", tell_trouble());
     if (const auto every = watchdog_interval())
         beside_.spawn("watchdog", feed_watchdog(*every));
     const auto begun = co_await begin();

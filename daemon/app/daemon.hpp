@@ -5,11 +5,13 @@
 
 #include "aio/blocking_pool.hpp"
 #include "aio/flag.hpp"
+#include "aio/mailbox.hpp"
 #include "aio/task_group.hpp"
 #include "api/listener.hpp"
 #include "api/server.hpp"
 #include "app/startup.hpp"
 #include "app/status_report.hpp"
+#include "base/clock.hpp"
 #include "jobs/environment.hpp"
 #include "model/client.hpp"
 #include "session/core.hpp"
@@ -46,6 +48,14 @@ struct prepared {
     base::result<credential> key;
 };
 
+// The state cannot be written.
+struct trouble {
+    std::string why;
+    base::wall_time when;  // for the event
+    base::mono_time since; // for its length
+    bool recorded = false; // the event is stored
+};
+
 class daemon {
 public:
     explicit daemon(prepared with);
@@ -69,8 +79,15 @@ private:
     aio::awaitable<> tell_recovered();
     // Logs and records what does not work, if anything.
     aio::awaitable<> tell_degraded();
-    // Adds a daemon.* event to the history; `body` is the JSON of its members.
-    aio::awaitable<> record(std::string type, std::string body);
+    // Adds a daemon.* event to the history; `body` is the JSON of its members. False: it could
+    // not be stored, which is logged.
+    aio::awaitable<bool> record(
+        std::string type, std::string body, base::wall_time when = base::wall_now());
+
+    // --- trouble.cpp: the state cannot be written, or can be again
+    void heed_store();
+    aio::awaitable<> tell_trouble();
+    aio::awaitable<> tell_end(trouble over);
 
     startup from_;
     listening at_;
@@ -93,7 +110,8 @@ private:
     api::server server_;
 
     boost::asio::signal_set signals_;
-    std::string stop_reason_; // the signal's name; empty: nobody has asked
+    aio::mailbox<std::string> store_news_; // why the state cannot be written; empty: it can
+    std::string stop_reason_;              // the signal's name; empty: nobody has asked
     int exit_status_ = 0;
     aio::flag stop_asked_;
     aio::task life_;

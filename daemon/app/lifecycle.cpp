@@ -119,11 +119,11 @@ aio::awaitable<> daemon::tell_degraded()
     co_await record("daemon.degraded", std::move(body));
 }
 
-aio::awaitable<> daemon::record(std::string type, std::string body)
+aio::awaitable<bool> daemon::record(std::string type, std::string body, base::wall_time when)
 {
-    auto work = [type = std::move(type), body = std::move(body)](store::connection& db) {
+    auto work = [type = std::move(type), body = std::move(body), when](store::connection& db) {
         proto::api::event what;
-        what.time = base::wall_now();
+        what.time = when;
         what.type = type;
         what.body = body;
         return db.append_event(std::move(what));
@@ -132,6 +132,7 @@ aio::awaitable<> daemon::record(std::string type, std::string body)
         store::step::daemon_event, store::durability::process_death, std::move(work));
     if (!written)
         log::warning("daemon.event_lost", {}, "cannot record an event: {}", written.error().text);
+    co_return written.has_value();
 }
 
 aio::awaitable<> daemon::heed_signals()
@@ -164,9 +165,18 @@ aio::awaitable<> daemon::feed_watchdog(std::chrono::milliseconds every)
 // A stop that takes too long would be cut off by systemd without a word.
 aio::awaitable<> daemon::guard_stop()
 {
-    co_await aio::sleep_for(limits::stop_deadline);
+    // Where the state cannot be written nothing is gained by waiting: jobs have their grace, and
+    // the rest is as after a kill.
+    constexpr std::chrono::seconds for_ends{2};
+    const auto begun = base::mono_now();
+    const auto in_trouble = from_.config.jobs.grace + for_ends;
+    std::chrono::milliseconds limit = limits::stop_deadline;
+    while (base::elapsed_since(begun) < limit) {
+        co_await aio::sleep_for(std::chrono::milliseconds{200});
+        limit = db_->degraded().empty() ? limits::stop_deadline : in_trouble;
+    }
     log::error("daemon.stuck", {}, "could not stop within {} s: ending at once",
-        std::chrono::seconds{limits::stop_deadline}.count());
+        std::chrono::duration_cast<std::chrono::seconds>(limit).count());
     jobs_.kill_all();
     std::_Exit(1);
 }

@@ -47,6 +47,7 @@ api::daemon_info status_report::info() const
 {
     auto out = fixed_;
     out.model = now_.get()->model;
+    out.degraded = degraded();
     return out;
 }
 

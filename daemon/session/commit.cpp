@@ -27,4 +27,12 @@ void throw_if_hopeless(const base::error& why, std::string_view what, int& tries
         throw broken_step{fmt::format("cannot {}: {}", what, why.text)};
 }
 
+void tell_retry(environment& shared, std::string_view what, const base::error& why)
+{
+    if (shared.db.degraded().empty())
+        log::warning("store.retry", {}, "cannot {}: {}", what, why.text);
+    else
+        log::debug("store.retry", {}, "cannot {}: {}", what, why.text);
+}
+
 } // namespace agentd::session

@@ -26,6 +26,9 @@ public:
 // for the `tries`th time, limits::broken_step_tries of them being enough, throws broken_step.
 void throw_if_hopeless(const base::error& why, std::string_view what, int& tries);
 
+// Logs that it is tried again; quietly where the store has said so for all.
+void tell_retry(environment& shared, std::string_view what, const base::error& why);
+
 // The value of `work`, once it is committed. While the store fails it is tried again, with
 // pauses; only a store that is shutting down ends this, by throwing operation_aborted, or a
 // step that breaks a rule of the database, by throwing broken_step.
@@ -39,7 +42,7 @@ aio::awaitable<typename store::work_result<Work>::value_type> commit(
         if (done)
             co_return *std::move(done);
         throw_if_hopeless(done.error(), to_string(name), tries);
-        log::warning("store.retry", {}, "cannot {}: {}", to_string(name), done.error().text);
+        tell_retry(shared, to_string(name), done.error());
         co_await aio::sleep_for(limits::store_retry);
     }
 }
@@ -54,7 +57,7 @@ aio::awaitable<typename store::work_result<Work>::value_type> commit_read(
         if (found)
             co_return *std::move(found);
         throw_if_hopeless(found.error(), "read", tries);
-        log::warning("store.retry", {}, "cannot read: {}", found.error().text);
+        tell_retry(shared, "read", found.error());
         co_await aio::sleep_for(limits::store_retry);
     }
 }

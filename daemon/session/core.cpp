@@ -62,7 +62,10 @@ std::optional<double> cost_of(
 }
 
 core::core(environment& shared)
-    : shared_(shared), registry_(shared), suspects_(shared.io, means_of_trial(), {})
+    : shared_(shared),
+      registry_(shared),
+      suspects_(shared.io, means_of_trial(), {}),
+      late_cancels_(shared)
 {}
 
 suspects::means core::means_of_trial()
@@ -102,6 +105,7 @@ aio::awaitable<base::result<>> core::recover()
 aio::awaitable<> core::shut_down()
 {
     co_await suspects_.stop();
+    co_await late_cancels_.stop();
     co_await registry_.shut_down();
     auto lay_down = [](store::connection& db) { steps::lay_down(db); };
     const auto done = co_await shared_.db.write(

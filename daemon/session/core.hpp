@@ -5,6 +5,7 @@
 
 #include "jobs/former.hpp"
 #include "session/environment.hpp"
+#include "session/late_cancels.hpp"
 #include "session/registry.hpp"
 #include "session/service.hpp"
 #include "session/suspects.hpp"
@@ -60,11 +61,16 @@ public:
 
 private:
     aio::awaitable<> take_stock(store::jobs::row& job);
+    // The cancel that the disk did not take, because of `why`.
+    aio::awaitable<base::result<cancelled>> cancel_unstored(
+        caller who, std::string id, base::error why);
+    void tell_cancel(const proto::api::task& of);
     [[nodiscard]] suspects::means means_of_trial();
 
     environment& shared_;
     registry registry_;
     suspects suspects_;
+    late_cancels late_cancels_;
     std::atomic<bool> draining_ = false;
     // Rows of the database and those about to be: counting them takes long when there are many.
     std::atomic<std::int64_t> sessions_ = 0;

@@ -25,6 +25,12 @@ base::error draining()
     return {errc::draining, "agentd is stopping"};
 }
 
+// Nobody's fault, and over when the disk is back.
+bool is_disk_trouble(const base::error& why)
+{
+    return why.is(store::errc::no_space) || why.is(store::errc::io) || why.is(store::errc::corrupt);
+}
+
 // Adds a user's message to a task that has not ended.
 base::result<std::int64_t> queue_message(
     store::connection& db, const proto::api::task& to, const std::string& text)
@@ -184,11 +190,41 @@ aio::awaitable<base::result<core::cancelled>> core::cancel(caller who, std::stri
     };
     auto done = co_await shared_.db.write(
         store::step::request_cancel, store::durability::power_loss, request);
-    if (done && !has_ended(done->task.state))
-        registry_.signal(done->task.session_id, signal::cancel{done->task.id});
-    if (done && done->task.state == proto::api::task_state::running)
-        registry_.release(done->task.session_id); // it may be held back: suspects.hpp
+    if (!done && is_disk_trouble(done.error()))
+        co_return co_await cancel_unstored(who, std::move(id), std::move(done.error()));
+    if (done)
+        tell_cancel(done->task);
     co_return answer(std::move(done));
+}
+
+void core::tell_cancel(const proto::api::task& of)
+{
+    if (!has_ended(of.state))
+        registry_.signal(of.session_id, signal::cancel{of.id});
+    if (of.state == proto::api::task_state::running)
+        registry_.release(of.session_id); // it may be held back: suspects.hpp
+}
+
+aio::awaitable<base::result<core::cancelled>> core::cancel_unstored(
+    caller who, std::string id, base::error why)
+{
+    auto found = co_await task(who, std::move(id));
+    if (!found)
+        co_return std::unexpected(std::move(found.error()));
+    if (has_ended(found->state))
+        co_return cancelled{std::move(*found), true};
+    auto request = [task = found->id](store::connection& db) {
+        if (const auto row = store::tasks::find(db, task))
+            static_cast<void>(request_cancel(db, *row));
+    };
+    auto again = [this, of = *found] { tell_cancel(of); };
+    if (!late_cancels_.add(std::move(request), std::move(again)))
+        co_return std::unexpected(as_answer(std::move(why)));
+    log::warning("task.cancel_unstored", {found->session_id.str(), found->id.str()},
+        "the cancel is not stored yet: {}", why.text);
+    tell_cancel(*found);
+    found->cancel_requested = true;
+    co_return cancelled{std::move(*found), false};
 }
 
 aio::awaitable<base::result<submitted>> core::add_message(

@@ -46,6 +46,11 @@ void session::post(std::shared_ptr<session> self, incoming what)
     const auto strand = self->strand_;
     boost::asio::post(strand, [self = std::move(self), what = std::move(what)]() mutable {
         ++self->seen_;
+        // At once, since the session may be waiting for a disk that fails.
+        if (const auto* cancel = std::get_if<signal::cancel>(&what))
+            self->jobs_.ask_to_end(cancel->task, jobs::stopped_by::user);
+        else if (const auto* kill = std::get_if<signal::kill_job>(&what))
+            self->jobs_.ask_to_end(kill->job, jobs::stopped_by::user);
         const auto meaning = meaning_of(what);
         // Clients may say the same thing any number of times; the mailbox is bounded.
         if (meaning.empty() || self->said_.insert(meaning).second)

@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <cerrno>
+#include <system_error>
 
 namespace agentd::store {
 namespace {
@@ -19,9 +20,11 @@ namespace {
     const int number = (code & 0xff) != SQLITE_IOERR ? 0 : known != 0 ? known : last;
     if (number == ENOSPC || number == EDQUOT || number == EFBIG)
         code = SQLITE_FULL;
+    const bool says_more = number != 0 && code != SQLITE_FULL;
     throw sqlite_error{code,
-        fmt::format("cannot use the database: {}",
-            code == SQLITE_FULL ? sqlite3_errstr(code) : sqlite3_errmsg(db))};
+        fmt::format("cannot use the database: {}{}{}",
+            code == SQLITE_FULL ? sqlite3_errstr(code) : sqlite3_errmsg(db), says_more ? ": " : "",
+            says_more ? std::generic_category().message(number) : std::string{})};
 }
 
 void check(sqlite3_stmt* stmt, int code)

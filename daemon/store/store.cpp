@@ -87,6 +87,10 @@ public:
         writer_.on_events(std::move(sink));
     }
     [[nodiscard]] std::string degraded() const override { return writer_.degraded(); }
+    void on_trouble(std::function<void(std::string)> sink) override
+    {
+        writer_.on_trouble(std::move(sink));
+    }
     [[nodiscard]] std::optional<seq_jump> jump() const override { return writer_.jump(); }
 
 protected:

@@ -79,9 +79,13 @@ public:
     // only hand them on. Set once, before the first write.
     virtual void on_events(std::function<void(committed_events)> sink) = 0;
 
-    // Why writes fail now; empty when they do not. While they fail the store tries by itself,
-    // once a second, whether the disk is back. Any thread.
+    // Why writes fail now; empty when they do not. Until the store has seen, trying once a
+    // second, that the disk is back, only what ends work is tried, and all else refused with the
+    // same condition (trouble.hpp). Any thread.
     [[nodiscard]] virtual std::string degraded() const = 0;
+    // `sink` hears degraded() whenever it changes (at once, if it is not empty), on the writing
+    // thread; it must only hand it on. Set once.
+    virtual void on_trouble(std::function<void(std::string)> sink) = 0;
 
     // What open() had to leave out of the history: the machine went down without an orderly
     // stop (for daemon.recovered). Told at each open until an event follows it. Any thread.

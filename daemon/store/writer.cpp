@@ -5,6 +5,7 @@
 #include "store/refusal.hpp"
 #include "store/thread.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace agentd::store {
@@ -18,7 +19,11 @@ constexpr int too_long_log = 16'000; // 64 MiB
 } // namespace
 
 writer::writer(std::unique_ptr<sqlite_connection> db, event_log log, const std::string& file)
-    : db_(std::move(db)), log_(std::move(log)), jump_(log_.jump()), checkpointer_(file)
+    : db_(std::move(db)),
+      log_(std::move(log)),
+      jump_(log_.jump()),
+      checkpointer_(file),
+      trouble_(file)
 {
     db_->set_event_log(&log_);
     db_->on_wal([this](int pages) { watch_log(pages); });
@@ -43,21 +48,16 @@ void writer::on_events(std::function<void(committed_events)> sink)
     sink_ = std::move(sink); // before the first write: the queue's mutex carries it over
 }
 
-std::string writer::degraded() const
-{
-    const std::lock_guard lock{mutex_};
-    return degraded_;
-}
-
 void writer::main()
 {
     prepare_first();
+    static_cast<void>(trouble_.take_room()); // full already: the first commit will tell
     batch works;
-    while (queue_.take(works, limits::store_batch,
-        failing_ ? std::optional<std::chrono::milliseconds>{limits::store_probe} : std::nullopt)) {
-        if (works.empty())
+    while (queue_.take(works, limits::store_batch, trouble_.until_probe())) {
+        if (trouble_.until_probe() == std::chrono::milliseconds{0})
             probe();
-        else
+        hold_back(works);
+        if (!works.empty())
             run_batch(works);
         works.clear();
     }
@@ -73,7 +73,7 @@ void writer::prepare_first()
     try {
         make_room(); // so that the first caller does not wait for it
     } catch (const sqlite_error& e) {
-        note_outcome(to_error(e), "open");
+        static_cast<void>(trouble_.begin(to_error(e), "open"));
     }
 }
 
@@ -84,10 +84,25 @@ void writer::make_room()
         checkpointer_.ask();
 }
 
+void writer::hold_back(batch& works)
+{
+    std::erase_if(works, [this](pending& item) {
+        const auto refusal = trouble_.refusal(item.name);
+        if (refusal)
+            item.work->fail(*refusal);
+        return refusal.has_value();
+    });
+}
+
 void writer::run_batch(batch& works)
 {
-    const auto failure = transact(works);
-    note_outcome(failure, to_string(works.front().name));
+    auto failure = transact(works);
+    if (failure && trouble_.begin(*failure, to_string(works.front().name))) {
+        hold_back(works); // the rest has more room now
+        if (works.empty())
+            return;
+        failure = transact(works);
+    }
     if (failure) {
         for (auto& item : works)
             item.work->fail(*failure);
@@ -136,6 +151,7 @@ void writer::commit(const batch& works)
 void writer::run_one(pending& item, bool alone)
 {
     const auto mark = log_.mark();
+    item.failure.reset(); // of an earlier try
     if (!alone)
         db_->prepare("SAVEPOINT work").run();
     item.kept = attempt(item);
@@ -177,28 +193,17 @@ void writer::roll_back()
 
 void writer::probe()
 {
-    std::optional<base::error> failure;
+    trouble_.note_probe();
+    if (!trouble_.take_room())
+        return;
     try {
         db_->set_synced(true);
         db_->execute("UPDATE meta SET probes = probes + 1");
-    } catch (const sqlite_error& e) {
+        trouble_.end();
+    } catch (const sqlite_error&) { // as before
         roll_back();
-        failure = to_error(e);
+        trouble_.give_room();
     }
-    note_outcome(failure, "probe");
-}
-
-void writer::note_outcome(const std::optional<base::error>& failure, std::string_view what)
-{
-    if (failure.has_value() == failing_)
-        return;
-    failing_ = failure.has_value();
-    if (failure)
-        log::error("store.degraded", {}, "state cannot be written ({}): {}", what, failure->text);
-    else
-        log::info("store.recovered", {}, "state can be written again");
-    const std::lock_guard lock{mutex_};
-    degraded_ = failure ? failure->text : "";
 }
 
 void writer::watch_log(int pages)

@@ -8,11 +8,11 @@
 #include "store/event_log.hpp"
 #include "store/sqlite.hpp"
 #include "store/store.hpp"
+#include "store/trouble.hpp"
 #include "store/work_queue.hpp"
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,7 +31,8 @@ public:
     // Any thread. Refused works fail here.
     void push(step name, durability keep, std::unique_ptr<unit_of_work> work);
     void on_events(std::function<void(committed_events)> sink);
-    [[nodiscard]] std::string degraded() const;
+    void on_trouble(std::function<void(std::string)> sink) { trouble_.on_change(std::move(sink)); }
+    [[nodiscard]] std::string degraded() const { return trouble_.text(); }
     [[nodiscard]] std::optional<seq_jump> jump() const { return jump_; }
 
 private:
@@ -47,6 +48,8 @@ private:
     void main();
     void prepare_first();
     void make_room();
+    // Refuses what is not tried while there is trouble.
+    void hold_back(batch& works);
     void run_batch(batch& works);
     // Everything up to and with COMMIT; the error that undid all of it.
     [[nodiscard]] std::optional<base::error> transact(batch& works);
@@ -55,9 +58,8 @@ private:
     // The work itself; false when it is to be rolled back.
     [[nodiscard]] bool attempt(pending& item);
     void roll_back();
-    // While degraded: a small write that tells whether the disk is back.
+    // Tries whether the disk is back: the room for bad days, and a small write.
     void probe();
-    void note_outcome(const std::optional<base::error>& failure, std::string_view what);
     void watch_log(int pages);
 
     std::unique_ptr<sqlite_connection> db_;
@@ -67,10 +69,7 @@ private:
     bool log_too_long_ = false;
     work_queue<pending> queue_{limits::store_queue};
     std::function<void(committed_events)> sink_;
-
-    mutable std::mutex mutex_; // of degraded_
-    std::string degraded_;
-    bool failing_ = false; // degraded_ is not empty; the thread's own
+    trouble trouble_;
     std::jthread thread_;
 };
 

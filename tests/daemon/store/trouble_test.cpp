@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <mutex>
 
 namespace agentd::testing {
 namespace {
@@ -39,6 +40,27 @@ void add_session(test_store& db)
           }).value_or(false));
 }
 
+// Until the store has seen that the disk is back.
+void await_recovery(test_store& db)
+{
+    db.run([&db](aio::executor) -> aio::awaitable<> {
+        while (!db->degraded().empty())
+            co_await aio::sleep_for(std::chrono::milliseconds{5});
+    });
+}
+
+// One event, as a work of this name.
+base::result<base::event_seq> write_as(test_store& db, step name)
+{
+    std::optional<base::result<base::event_seq>> outcome;
+    db.run([&db, &outcome, name](aio::executor) -> aio::awaitable<> {
+        auto work = [](connection& c) { return c.append_event(event("daemon.x")); };
+        auto value = co_await db->write(name, durability::process_death, std::move(work));
+        outcome.emplace(std::move(value));
+    });
+    return *outcome;
+}
+
 TEST_CASE("full: writes fail as no_space, nothing of them happened, and the store recovers")
 {
     const temp_folder folder;
@@ -57,7 +79,7 @@ TEST_CASE("full: writes fail as no_space, nothing of them happened, and the stor
     CHECK(why.find("full") != std::string::npos);
     CHECK(still_read.value_or(99) == 0);
     CHECK(after.has_value());
-    CHECK(db->degraded().empty());
+    await_recovery(db);
     CHECK(db.read([](connection& c) { return store::events::newest(c); }).value_or(0) == 1);
 }
 
@@ -69,10 +91,68 @@ TEST_CASE("full: the store notices by itself that the disk is back")
     REQUIRE(db.write([](connection& c) { c.execute("PRAGMA max_page_count = 200"); }));
     CHECK(!add_message(db, std::string(2U << 20, 'x')).has_value());
     CHECK(!db->degraded().empty());
-    db.run([&db](aio::executor) -> aio::awaitable<> {
-        while (!db->degraded().empty()) // its probe needs no new page
-            co_await aio::sleep_for(std::chrono::milliseconds{20});
+    await_recovery(db); // its probe needs no new page
+}
+
+TEST_CASE("full: what ends work is still tried, all else refused until the disk is back")
+{
+    const temp_folder folder;
+    test_store db{folder.state()};
+    add_session(db);
+    std::vector<std::string> told;
+    std::mutex guard;
+    db->on_trouble([&](std::string why) {
+        const std::lock_guard lock{guard};
+        told.push_back(std::move(why));
     });
+    const auto reserve = folder.state() + "/agentd.db-reserve";
+    CHECK(std::filesystem::file_size(reserve) > (1U << 20));
+    REQUIRE(db.write([](connection& c) { c.execute("PRAGMA max_page_count = 200"); }));
+    CHECK(!add_message(db, std::string(2U << 20, 'x')).has_value());
+    CHECK(std::filesystem::file_size(reserve) == 0); // room for what follows
+
+    const auto submitted = write_as(db, step::submit_task);
+    const auto turn = write_as(db, step::complete_reply);
+    const auto cancelled = write_as(db, step::request_cancel);
+    const auto job = write_as(db, step::finish_job);
+    REQUIRE(!db->degraded().empty());
+    await_recovery(db);
+    const auto later = write_as(db, step::submit_task);
+
+    REQUIRE(!submitted);
+    CHECK(submitted.error().is(errc::no_space));
+    CHECK(submitted.error().text.starts_with("the state cannot be written: the disk is full ("));
+    CHECK(!turn);
+    CHECK(cancelled.value_or(0) == 1);
+    CHECK(job.value_or(0) == 2);
+    CHECK(later.value_or(0) == 3);
+    CHECK(std::filesystem::file_size(reserve) > (1U << 20));
+    const std::lock_guard lock{guard};
+    REQUIRE(told.size() == 2);
+    CHECK(told[0] == submitted.error().text);
+    CHECK(told[1].empty());
+}
+
+TEST_CASE("damaged: nothing more is written until the next start, and it can be read on")
+{
+    const temp_folder folder;
+    test_store db{folder.state()};
+    add_session(db);
+    REQUIRE(write_as(db, step::submit_task));
+    const auto refused = db.write([](connection& c) {
+        c.execute("PRAGMA writable_schema = ON");
+        c.execute("UPDATE sqlite_schema SET rootpage = 999999 WHERE name = 'removed'");
+        c.execute("PRAGMA writable_schema = RESET");
+        c.prepare("SELECT count(*) FROM removed").run();
+    });
+    REQUIRE(!refused);
+    CHECK(refused.error().is(errc::corrupt));
+    for (const auto name : {step::submit_task, step::request_cancel}) {
+        const auto again = write_as(db, name);
+        REQUIRE(!again);
+        CHECK(again.error().is(errc::corrupt));
+    }
+    CHECK(db.read([](connection& c) { return store::events::newest(c); }).value_or(0) == 1);
 }
 
 // Runs `body` in a child process; its exit status.
@@ -113,8 +193,9 @@ int fill_and_recover(const std::string& folder)
     if (last.has_value() || !last.error().is(errc::no_space) || db->degraded().empty())
         return 3;
     limit_files(RLIM_INFINITY);
-    if (!add_message(db, std::string(100'000, 'y')) || !db->degraded().empty())
+    if (!add_message(db, std::string(100'000, 'y')))
         return 4;
+    await_recovery(db);
     const auto newest = db.read([](connection& c) { return store::events::newest(c); });
     return newest.value_or(0) == static_cast<base::event_seq>(stored) + 1 ? 0 : 5;
 }
