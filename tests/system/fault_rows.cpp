@@ -161,10 +161,16 @@ std::vector<row> faults_of_keeping_output()
     };
     auto no_file = spool("openat:error=ENOSPC:when=1+");
     no_file.paths.emplace_back("STATE/jobs");
+    auto no_descriptor = spool("openat:error=EMFILE:when=1+");
+    no_descriptor.paths.emplace_back("STATE/jobs");
     constexpr const char* told = "cannot keep the output of job";
     return {
         {"the disk takes no file", std::move(no_file), "openat", quick, nullptr, told, with::both,
             by::job, true},
+        {"no descriptor for a file", std::move(no_descriptor), "openat", quick, nullptr, nullptr,
+            with::both, by::job, true}, // told already, with the first row
+        {"the disk is busy", spool("write:error=EAGAIN:when=1"), "\"hi\\n\"",
+            "echo hi; sleep 0.3; exit 3", nullptr, nullptr, with::both, by::job, true},
         // Told once per trouble. The sleep: the end of the child is a write of these threads, too.
         {"the disk takes no byte", spool("write:error=EIO:when=1"), "\"hi\\n\"",
             "echo hi; sleep 0.3; exit 3", nullptr, nullptr, with::both, by::job, true},

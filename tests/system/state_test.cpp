@@ -1,5 +1,6 @@
 // What the real daemon makes of a state that is not as the last one left it: the table of
 // daemon/store/README.md, row by row.
+#include "tests/support/harness/paths.hpp"
 #include "tests/system/evidence.hpp"
 #include "tests/system/mounted.hpp"
 #include "tests/system/state_by_hand.hpp"
@@ -111,6 +112,29 @@ TEST_CASE("state: when the write-ahead log vanishes, readers see no number twice
     CHECK(told[0].at("to").as_int64() == told[0].at("seq").as_int64() - 1);
     CHECK(lines.find(std::to_string(told[0].at("to").as_int64()) + "\n") != std::string::npos);
     CHECK(state_of(w.ended(w.submit("hello"))) == "succeeded");
+}
+
+TEST_CASE("state: a socket where nothing can be made stops the start, and says so")
+{
+    world w{{.scenario = hello(), .start = false}};
+    const auto folder = w.folder() + "/ro";
+    std::filesystem::create_directory(folder);
+    const mounted disk{folder, "tmpfs", "size=1m"};
+    if (!disk.is_there())
+        return;
+    write_file(folder + "/s.lock", "");
+    disk.make_read_only(true);
+    write_file(w.folder() + "/empty.toml", "");
+    program second;
+    second.argv = {agentd_path, "--config", w.folder() + "/empty.toml", "--socket", folder + "/s",
+        "--state-dir", w.state_folder()};
+    second.env = {{"ANTHROPIC_API_KEY", "x"}};
+    second.stderr_file = w.folder() + "/second.log";
+    process daemon{second};
+    CHECK(daemon.wait(patience()) == 1);
+    const auto told = read_file(second.stderr_file);
+    CHECK_MESSAGE(told.find("cannot listen at " + folder) != std::string::npos, told);
+    CHECK_MESSAGE(told.find("Read-only file system") != std::string::npos, told);
 }
 
 TEST_CASE("state: an older version is copied before it is changed; without room it stays as it is")

@@ -16,18 +16,25 @@ std::string call_of(const std::string& inject)
     return inject.substr(0, inject.find(':'));
 }
 
-// The loop's thread is the first one; those of pools have its name, unlike the store's.
+// The loop's thread is the first one; those of pools have its name, unlike the store's: one
+// commits, one copies the write-ahead log.
+bool is_wanted(const std::string& name, const std::string& of_loop, traced whose)
+{
+    return whose == traced::pool ? name == of_loop
+                                 : name == "store-write\n" || name == "store-log\n";
+}
+
 std::vector<std::string> threads_of(pid_t daemon, traced whose)
 {
     const auto first = std::to_string(daemon);
-    if (whose != traced::pool)
+    if (whose != traced::pool && whose != traced::store)
         return {first};
     const auto folder = "/proc/" + first + "/task";
     const auto name = read_file(folder + "/" + first + "/comm");
     std::vector<std::string> found;
     for (const auto& entry : std::filesystem::directory_iterator{folder}) {
         const auto thread = entry.path().filename().string();
-        if (thread != first && read_file(folder + "/" + thread + "/comm") == name)
+        if (thread != first && is_wanted(read_file(folder + "/" + thread + "/comm"), name, whose))
             found.push_back(thread);
     }
     return found;

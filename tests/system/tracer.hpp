@@ -16,6 +16,7 @@ namespace agentd::testing {
 enum class traced {
     loop,    // the thread of the daemon that supervises; no child
     pool,    // those beside it that launch and work on files
+    store,   // those that write the state
     children // every thread, and whatever is born
 };
 
