@@ -142,6 +142,7 @@ private:
     {
         const auto begun = base::mono_now();
         exchange x{all_, client_, asked, admitted.who, {}, new_request_id()};
+        x.body = &reader_;
         response what;
         if (admitted.refused)
             what = x.problem(*admitted.refused, admitted.why);
@@ -149,7 +150,8 @@ private:
             auto made = co_await answered(x);
             what = std::move(made);
         }
-        const bool last = !asked.keep_alive || (what.streamed && !asked.chunks);
+        const bool last =
+            !asked.keep_alive || (what.streamed && !asked.chunks) || reader_.body_left();
         bool sent = !what.broken;
         if (!what.streamed) {
             const auto text = answer_text(what, x.request_id, last, asked.method == "HEAD");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "api/context.hpp"
+#include "api/http_reader.hpp"
 #include "api/problem.hpp"
 #include "api/request.hpp"
 #include "api/response.hpp"
@@ -27,9 +28,10 @@ struct exchange {
     transport& client;
     const request& asked;
     session::caller who;
-    std::string id;         // the {id} of the path; empty: it has none
-    std::string request_id; // r_...
-    bool begun = false;     // a stream's head has gone out: no other answer can
+    std::string id;              // the {id} of the path; empty: it has none
+    std::string request_id;      // r_...
+    bool begun = false;          // a stream's head has gone out: no other answer can
+    http_reader* body = nullptr; // of a request that is read in pieces
 
     [[nodiscard]] session::service& service() const { return *all.from.service; }
     [[nodiscard]] session::event_hub& events() const { return *all.from.events; }

@@ -2,6 +2,7 @@
 // times the compile, and limits have to hold between any two bytes.
 #include "api/http_reader.hpp"
 
+#include "base/import_limits.hpp"
 #include "base/text.hpp"
 
 #include <boost/beast/core/flat_buffer.hpp>
@@ -31,6 +32,14 @@ base::error translated(const beast::error_code& failure)
 std::string_view view(beast::string_view text)
 {
     return {text.data(), text.size()};
+}
+
+// The one call whose body may be large: POST /v1/sessions/import.
+bool comes_in_pieces(const parser& from)
+{
+    const auto target = view(from.get().target());
+    return from.get().method() == http::verb::post &&
+        target.substr(0, target.find('?')) == "/v1/sessions/import";
 }
 
 base::result<request> taken_apart(parser& from)
@@ -134,14 +143,20 @@ aio::awaitable<base::result<>> http_reader::read_head()
     const auto until = base::mono_now() + state_->bounds->header_deadline;
     auto& in = state_->current.emplace();
     in.header_limit(static_cast<std::uint32_t>(state_->bounds->header_bytes));
-    in.body_limit(state_->bounds->body_bytes);
+    in.body_limit(limits::import_bytes);
     co_return co_await put_until(false, until);
 }
 
-aio::awaitable<base::result<>> http_reader::read_body()
+// Before the body: is it wanted, and is it not too long.
+aio::awaitable<base::result<>> http_reader::begin_body()
 {
     auto& in = *state_->current;
-    const auto until = base::mono_now() + state_->bounds->body_deadline;
+    if (!comes_in_pieces(in)) {
+        const auto length = in.content_length();
+        if (length && *length > state_->bounds->body_bytes)
+            co_return std::unexpected(translated(http::error::body_limit));
+        in.body_limit(state_->bounds->body_bytes);
+    }
     const auto expected = base::lower(view(in.get()[http::field::expect]));
     if (!expected.empty() && expected != "100-continue")
         co_return std::unexpected(
@@ -152,7 +167,43 @@ aio::awaitable<base::result<>> http_reader::read_body()
             co_return std::unexpected(std::move(sent.error()));
     }
     in.eager(true);
+    co_return base::result<>{};
+}
+
+aio::awaitable<base::result<>> http_reader::read_body()
+{
+    const auto until = base::mono_now() + state_->bounds->body_deadline;
     co_return co_await put_until(true, until);
+}
+
+aio::awaitable<base::result<std::string>> http_reader::next_piece()
+{
+    auto& in = *state_->current;
+    auto& body = in.get().body();
+    const auto until = base::mono_now() + state_->bounds->body_deadline;
+    while (!in.is_done() && body.size() < limits::import_piece_bytes) {
+        beast::error_code failure;
+        const auto used = in.put(state_->unread.data(), failure);
+        state_->unread.consume(used);
+        if (failure && failure != http::error::need_more)
+            co_return std::unexpected(translated(failure));
+        if (in.is_done() || (used > 0 && state_->unread.size() > 0 && !failure))
+            continue;
+        if (base::mono_now() >= until)
+            co_return std::unexpected(
+                base::error{errc::request_timeout, "the request did not come in time"});
+        auto more = co_await read_more(until);
+        if (!more)
+            co_return std::unexpected(std::move(more.error()));
+    }
+    std::string piece{body};
+    body.clear();
+    co_return piece;
+}
+
+bool http_reader::body_left() const
+{
+    return state_->current && !state_->current->is_done();
 }
 
 aio::awaitable<base::result<std::optional<request>>> http_reader::next()
@@ -164,12 +215,21 @@ aio::awaitable<base::result<std::optional<request>>> http_reader::next()
     auto head = co_await read_head();
     if (!head)
         co_return std::unexpected(std::move(head.error()));
-    auto body = co_await read_body();
-    if (!body)
-        co_return std::unexpected(std::move(body.error()));
+    auto wanted = co_await begin_body();
+    if (!wanted)
+        co_return std::unexpected(std::move(wanted.error()));
+    const bool in_pieces = comes_in_pieces(*state_->current);
+    if (!in_pieces) {
+        auto body = co_await read_body();
+        if (!body)
+            co_return std::unexpected(std::move(body.error()));
+    }
     state_->first = false;
     auto whole = taken_apart(*state_->current);
-    state_->current.reset();
+    if (in_pieces && whole)
+        whole->in_pieces = true;
+    else
+        state_->current.reset();
     if (!whole)
         co_return std::unexpected(std::move(whole.error()));
     co_return std::optional<request>{std::move(*whole)};

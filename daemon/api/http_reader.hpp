@@ -24,6 +24,11 @@ public:
     // header_too_large, body_too_large (as soon as the head tells), expectation_failed, closed.
     aio::awaitable<base::result<std::optional<request>>> next();
 
+    // More of the body of a request that is read in pieces; "": that was all. Errors as above.
+    aio::awaitable<base::result<std::string>> next_piece();
+    // Whether some of it was not read: then there can be no next request.
+    [[nodiscard]] bool body_left() const;
+
     // The method of the request that failed, as far as it was read.
     [[nodiscard]] bool failed_on_head() const;
 
@@ -31,6 +36,7 @@ private:
     struct state;
     aio::awaitable<base::result<bool>> await_first_byte();
     aio::awaitable<base::result<>> read_head();
+    aio::awaitable<base::result<>> begin_body();
     aio::awaitable<base::result<>> read_body();
     aio::awaitable<base::result<>> read_more(base::mono_time until);
     aio::awaitable<base::result<>> put_until(bool whole, base::mono_time until);

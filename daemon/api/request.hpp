@@ -23,6 +23,7 @@ struct request {
     std::string raw_path; // as it was written, without the query
     bool chunks = true;   // an answer of unknown length may be chunked (HTTP/1.1)
     bool keep_alive = true;
+    bool in_pieces = false; // `body` is empty: it is still to be read (http_reader::next_piece)
 
     // The first field of that name (in lower case); nullptr: absent.
     [[nodiscard]] const std::string* field(std::string_view name) const;

@@ -14,6 +14,7 @@ store::durability durability_of(store::step name)
     case store::step::add_message:
     case store::step::request_cancel:
     case store::step::delete_session:
+    case store::step::import_session:
     case store::step::finish_task: return store::durability::power_loss;
     default: return store::durability::process_death;
     }

@@ -46,6 +46,10 @@ public:
     aio::awaitable<base::result<page<proto::api::message>>> messages(
         caller who, std::string session_id, std::int64_t after_seq, std::size_t limit) override;
     aio::awaitable<base::result<void>> remove_session(caller who, std::string id) override;
+    aio::awaitable<base::result<export_piece>> export_session(
+        caller who, std::string id, export_cursor from) override;
+    aio::awaitable<base::result<proto::api::session>> import_session(
+        caller who, import_options how, piece_source& from) override;
     aio::awaitable<base::result<proto::api::job>> job(caller who, std::string id) override;
     aio::awaitable<base::result<page<proto::api::job>>> jobs(caller who, job_filter which) override;
     aio::awaitable<base::result<output_piece>> job_output(

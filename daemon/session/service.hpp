@@ -98,6 +98,31 @@ struct output_piece {
     bool ended = false;         // the job has ended and nothing follows
 };
 
+// How far an export has come, and its next lines.
+struct export_cursor {
+    bool begun = false;
+    std::int64_t epochs = 0, messages = 0; // that it has in all
+    std::int64_t after = 0;                // the seq of the last message given
+};
+struct export_piece {
+    std::string lines;
+    export_cursor next;
+    bool last = false;
+};
+
+// Where an imported session works: by default where it did.
+struct import_options {
+    std::optional<std::string> workdir;
+    bool fresh = false; // in a folder made for it
+};
+
+// Bytes that come from somewhere; "": there are no more.
+class piece_source {
+public:
+    virtual ~piece_source() = default;
+    virtual aio::awaitable<base::result<std::string>> next() = 0;
+};
+
 // Counts for /v1/info and /metrics.
 struct counts {
     std::int64_t sessions = 0, live_sessions = 0;
@@ -135,6 +160,13 @@ public:
     virtual aio::awaitable<base::result<page<proto::api::message>>> messages(
         caller who, std::string session_id, std::int64_t after_seq, std::size_t limit) = 0;
     virtual aio::awaitable<base::result<void>> remove_session(caller who, std::string id) = 0;
+    // The next lines of a session's export; it has the messages that there were at its beginning.
+    virtual aio::awaitable<base::result<export_piece>> export_session(
+        caller who, std::string id, export_cursor from) = 0;
+    // A session of what an export gave: all of it or, with an error, nothing. It keeps its id
+    // if that was never used here. `from` outlives the call; its errors are passed on.
+    virtual aio::awaitable<base::result<proto::api::session>> import_session(
+        caller who, import_options how, piece_source& from) = 0;
 
     virtual aio::awaitable<base::result<proto::api::job>> job(caller who, std::string id) = 0;
     virtual aio::awaitable<base::result<page<proto::api::job>>> jobs(

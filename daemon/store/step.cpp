@@ -9,6 +9,7 @@ std::string_view to_string(step name)
     case step::add_message: return "add_message";
     case step::request_cancel: return "request_cancel";
     case step::delete_session: return "delete_session";
+    case step::import_session: return "import_session";
     case step::take_up_task: return "take_up_task";
     case step::start_task: return "start_task";
     case step::begin_turn: return "begin_turn";

@@ -12,6 +12,7 @@ enum class step {
     add_message,
     request_cancel,
     delete_session,
+    import_session,
     // the life of a task
     take_up_task,
     start_task,

@@ -87,7 +87,7 @@ TEST_CASE("api: every call that looks answers 200 while a task works and after i
             {"GET", "/v1/events?limit=3&types=task.*,job.started&session_id=" + session},
             {"GET", "/v1/events?after=now"},
             {"DELETE", "/v1/sessions/" + session, 409, "session_busy"},
-            {"POST", "/v1/sessions/import", 501, "not_implemented"},
+            {"POST", "/v1/sessions/import", 422, "invalid_field"},
             {"POST", "/v1/jobs/" + job + "/input", 409, "no_input"}});
     CHECK(w.call("GET", "/v1/jobs/" + job + "/output?offset=4&limit=3").body == "two");
     CHECK(w.call("GET", "/v1/jobs/" + job + "/output?tail_lines=2").body == "two\nthree\n");

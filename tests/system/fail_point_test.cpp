@@ -44,6 +44,7 @@ struct day {
     stubborn_client& client;
     world& w;
     std::string whole, never, haul, brief;
+    std::string imported;   // the session that a copy of the long haul's became
     std::string after_kill; // the point at which the daemon dies that is started after a SIGKILL
     bool told = false;      // the message was taken
     bool asks = false;      // a job waits for input until its time is over
@@ -105,6 +106,11 @@ struct day {
         const auto session = client.ended(brief).at("session_id").as_string();
         const auto gone = client.call("DELETE", "/v1/sessions/" + std::string{session});
         CHECK((gone.status == 204 || (gone.status == 404 && client.deaths() == 1)));
+        const auto kept = std::string{client.ended(haul).at("session_id").as_string()};
+        const auto copy = client.call("GET", "/v1/sessions/" + kept + "/export");
+        const auto arrived = client.call("POST", "/v1/sessions/import", copy.body);
+        REQUIRE_MESSAGE(arrived.status == 201, arrived.status << " " << arrived.body);
+        imported = std::string{js::parse(arrived.body).at("id").as_string()};
         client.stop();
     }
 };
@@ -129,6 +135,7 @@ void check_day(world& w, const day& lived)
     check_told_once(w, {whole, haul});
     CHECK(count_of(conversation_of(w, whole), "a word from outside") == (lived.told ? 1U : 0U));
     CHECK(epoch_of(w, lived.haul) == 2);
+    CHECK(conversation_of(w, lived.imported) == conversation_of(w, haul));
     check_ends(w, {lived.whole, lived.never, lived.haul, lived.brief});
     check_gapless(w);
     const auto events = w.events();

@@ -44,6 +44,25 @@ std::string read_to_end(int fd)
     }
 }
 
+// The body behind its chunks; nullopt: the last is missing.
+std::optional<std::string> unchunked(std::string_view chunks)
+{
+    std::string body;
+    for (;;) {
+        const auto line = chunks.find("\r\n");
+        if (line == std::string_view::npos)
+            return std::nullopt;
+        const auto size = std::strtoul(std::string{chunks.substr(0, line)}.c_str(), nullptr, 16);
+        chunks.remove_prefix(line + 2);
+        if (size == 0)
+            return body;
+        if (chunks.size() < size + 2)
+            return std::nullopt;
+        body += chunks.substr(0, size);
+        chunks.remove_prefix(size + 2);
+    }
+}
+
 // The answer if it came whole: what was cut off has answered nothing.
 std::optional<http_reply> whole_reply(const std::string& text)
 {
@@ -53,6 +72,13 @@ std::optional<http_reply> whole_reply(const std::string& text)
     http_reply reply;
     reply.status = std::atoi(text.c_str() + 9); // NOLINT: three digits
     reply.body = text.substr(end + 4);
+    const auto chunked = text.find("Transfer-Encoding: chunked");
+    if (chunked < end) {
+        auto body = unchunked(reply.body);
+        if (!body)
+            return std::nullopt;
+        reply.body = std::move(*body);
+    }
     const auto length = text.find("Content-Length: ");
     if (length != std::string::npos && length < end &&
         reply.body.size() != std::strtoul(text.c_str() + length + 16, nullptr, 10))

@@ -1,3 +1,4 @@
+#include "proto/api/export.hpp"
 #include "proto/api/json.hpp"
 #include "tests/daemon/api/fakes.hpp"
 
@@ -194,6 +195,49 @@ aio::awaitable<base::result<session::page<proto::api::message>>> fake_service::m
     if (!page.items.empty() && page.items.back().seq < all)
         page.next = std::to_string(page.items.back().seq);
     co_return page;
+}
+
+aio::awaitable<base::result<session::export_piece>> fake_service::export_session(
+    caller, std::string id, session::export_cursor from)
+{
+    if (auto ok = check(id); !ok)
+        co_return std::unexpected(ok.error());
+    constexpr std::int64_t all = 450; // many pieces
+    constexpr std::int64_t each = 100;
+    session::export_piece piece;
+    piece.next = {true, 1, all, std::min(all, from.begun ? from.after + each : 0)};
+    if (!from.begun) {
+        piece.lines = export_line(proto::api::export_head{sample_session(id), 0});
+        co_return piece;
+    }
+    if (messages_throw)
+        throw std::runtime_error{"messages fail"};
+    if (from.after == 0)
+        piece.lines = export_line(proto::api::export_epoch{1, "m", "[]", "[]", 0});
+    for (auto seq = from.after + 1; seq <= piece.next.after; ++seq)
+        piece.lines += export_line(proto::api::export_message{sample_message(seq), true, {}});
+    piece.last = piece.next.after == all;
+    if (piece.last)
+        piece.lines += export_line(proto::api::export_end{1, all});
+    co_return piece;
+}
+
+aio::awaitable<base::result<proto::api::session>> fake_service::import_session(
+    caller, session::import_options how, session::piece_source& from)
+{
+    last_import = std::move(how);
+    imported_bytes = largest_piece = 0;
+    if (auto ok = check({}); !ok)
+        co_return std::unexpected(ok.error());
+    for (;;) {
+        auto piece = co_await from.next();
+        if (!piece)
+            co_return std::unexpected(std::move(piece.error()));
+        if (piece->empty())
+            co_return sample_session("s_abcdefghij");
+        imported_bytes += piece->size();
+        largest_piece = std::max(largest_piece, piece->size());
+    }
 }
 
 aio::awaitable<base::result<void>> fake_service::remove_session(caller, std::string id)

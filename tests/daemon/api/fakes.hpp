@@ -42,6 +42,10 @@ public:
     aio::awaitable<base::result<session::page<proto::api::message>>> messages(
         caller who, std::string session_id, std::int64_t after_seq, std::size_t limit) override;
     aio::awaitable<base::result<void>> remove_session(caller who, std::string id) override;
+    aio::awaitable<base::result<session::export_piece>> export_session(
+        caller who, std::string id, session::export_cursor from) override;
+    aio::awaitable<base::result<proto::api::session>> import_session(
+        caller who, session::import_options how, session::piece_source& from) override;
     aio::awaitable<base::result<proto::api::job>> job(caller who, std::string id) override;
     aio::awaitable<base::result<session::page<proto::api::job>>> jobs(
         caller who, session::job_filter which) override;
@@ -63,6 +67,9 @@ public:
     session::task_filter last_tasks;
     session::job_filter last_jobs;
     std::string last_text;
+    session::import_options last_import;
+    std::size_t imported_bytes = 0;
+    std::size_t largest_piece = 0;
     std::chrono::milliseconds last_wait{};
     caller last_caller;
     std::atomic<bool> task_ended = false;
