@@ -29,6 +29,8 @@ struct parsed {
     sessions_verb sessions;
     transcript_verb transcript;
     rm_verb rm;
+    export_verb exported;
+    import_verb imported;
     events_verb events;
     doctor_verb doctor;
 };
@@ -195,6 +197,18 @@ void add_session_verbs(CLI::App& app, parsed& all)
     auto* rm = app.add_subcommand("rm", "delete sessions");
     rm->add_option("sessions", all.rm.sessions, "the sessions")->required();
     choose(*rm, all, all.rm);
+
+    auto* out = app.add_subcommand("export", "print a session as JSON Lines");
+    out->add_option("session", all.exported.session, "the session")->required();
+    choose(*out, all, all.exported);
+
+    auto* in = app.add_subcommand("import", "make a session of an export and print its id");
+    in->add_option("file", all.imported.file, "the export; - reads stdin")->required();
+    auto* workdir = in->add_option(
+        "--workdir", all.imported.workdir, "where the model works (default: where it did)");
+    in->add_flag("--fresh", all.imported.fresh, "work in a fresh folder that the daemon makes")
+        ->excludes(workdir);
+    choose(*in, all, all.imported);
 }
 
 void add_daemon_verbs(CLI::App& app, parsed& all)

@@ -98,6 +98,14 @@ struct transcript_verb {
 struct rm_verb {
     std::vector<std::string> sessions;
 };
+struct export_verb {
+    std::string session;
+};
+struct import_verb {
+    std::string file; // "-" stdin; its content once run() has read it
+    std::optional<std::string> workdir;
+    bool fresh = false;
+};
 struct events_verb {
     bool follow = false;
     std::optional<std::string> after; // a seq or "now"
@@ -113,9 +121,10 @@ struct doctor_verb {
     std::optional<std::string> agentd;            // the program; absent: looked for
 };
 
-using verb = std::variant<submit_verb, run_verb, ls_verb, show_verb, follow_verb, wait_verb,
-    cancel_verb, send_verb, jobs_verb, output_verb, kill_verb, input_verb, sessions_verb,
-    transcript_verb, rm_verb, events_verb, info_verb, health_verb, doctor_verb>;
+using verb =
+    std::variant<submit_verb, run_verb, ls_verb, show_verb, follow_verb, wait_verb, cancel_verb,
+        send_verb, jobs_verb, output_verb, kill_verb, input_verb, sessions_verb, transcript_verb,
+        rm_verb, export_verb, import_verb, events_verb, info_verb, health_verb, doctor_verb>;
 
 struct invocation {
     std::optional<std::string> socket;

@@ -1,6 +1,7 @@
 // What the verbs do: one function each, in chapters by what they are about (submit.cpp,
-// tasks.cpp, follow.cpp, jobs.cpp, sessions.cpp, info.cpp, doctor.cpp). An error's code decides
-// about the exit code, its text is what stderr shows. All on the one strand of agentctl.
+// tasks.cpp, follow.cpp, jobs.cpp, sessions.cpp, transfer.cpp, info.cpp, doctor.cpp). An error's
+// code decides about the exit code, its text is what stderr shows. All on the one strand of
+// agentctl.
 #pragma once
 
 #include "aio/awaitable.hpp"
@@ -40,6 +41,8 @@ done execute(context& with, input_verb what);
 done execute(context& with, sessions_verb what);
 done execute(context& with, transcript_verb what);
 done execute(context& with, rm_verb what);
+done execute(context& with, export_verb what);
+done execute(context& with, import_verb what);
 done execute(context& with, events_verb what);
 done execute(context& with, info_verb what);
 done execute(context& with, health_verb what);
@@ -60,6 +63,9 @@ aio::awaitable<base::result<proto::api::task>> watch(
 // Bounded by limits::prompt_bytes. Blocks: run() calls it before it takes the signals over, and
 // the verbs get the texts themselves.
 [[nodiscard]] base::result<std::string> text_argument(const std::string& given);
+
+// The content of a file, "-" stdin. Bounded by limits::import_bytes. Blocks, as above.
+[[nodiscard]] base::result<std::string> file_argument(const std::string& path);
 
 // What the end of a task means for the exit code: nothing, task_failed or task_cancelled.
 [[nodiscard]] base::result<> outcome_of(const proto::api::task& ended);

@@ -57,6 +57,13 @@ aio::awaitable<> heed_signals(running& state)
 // Puts the texts that arguments name in their place.
 base::result<> read_texts(verb& what)
 {
+    if (auto* import = std::get_if<import_verb>(&what)) {
+        auto lines = file_argument(import->file);
+        if (!lines)
+            return std::unexpected(std::move(lines).error());
+        import->file = std::move(*lines);
+        return {};
+    }
     std::string* given = nullptr;
     if (auto* submit = std::get_if<submit_verb>(&what))
         given = &submit->task.prompt;

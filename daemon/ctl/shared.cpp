@@ -1,4 +1,5 @@
 // What the chapters of commands.hpp share: lists page by page, texts from files, verdicts.
+#include "base/import_limits.hpp"
 #include "base/limits.hpp"
 #include "base/text.hpp"
 #include "base/unique_fd.hpp"
@@ -15,7 +16,7 @@
 namespace agentd::ctl {
 namespace {
 
-base::result<std::string> read_bounded(int fd, const std::string& name)
+base::result<std::string> read_bounded(int fd, const std::string& name, std::size_t most)
 {
     std::string text;
     for (;;) {
@@ -28,10 +29,19 @@ base::result<std::string> read_bounded(int fd, const std::string& name)
         text.resize(had + static_cast<std::size_t>(got > 0 ? got : 0));
         if (got == 0)
             return text;
-        if (text.size() > limits::prompt_bytes)
-            return std::unexpected(base::error{errc::usage,
-                fmt::format("{} is larger than {} bytes", name, limits::prompt_bytes)});
+        if (text.size() > most)
+            return std::unexpected(
+                base::error{errc::usage, fmt::format("{} is larger than {} bytes", name, most)});
     }
+}
+
+base::result<std::string> read_file(const std::string& path, std::size_t most)
+{
+    const base::unique_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (!file)
+        return std::unexpected(
+            base::error{errc::usage, base::system_error("open " + path, errno).text});
+    return read_bounded(file.get(), path, most);
 }
 
 } // namespace
@@ -39,17 +49,19 @@ base::result<std::string> read_bounded(int fd, const std::string& name)
 base::result<std::string> text_argument(const std::string& given)
 {
     if (given == "-")
-        return read_bounded(STDIN_FILENO, "stdin");
+        return read_bounded(STDIN_FILENO, "stdin", limits::prompt_bytes);
     if (given.starts_with("@@"))
         return given.substr(1);
     if (!given.starts_with('@'))
         return given;
-    const auto path = given.substr(1);
-    const base::unique_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (!file)
-        return std::unexpected(
-            base::error{errc::usage, base::system_error("open " + path, errno).text});
-    return read_bounded(file.get(), path);
+    return read_file(given.substr(1), limits::prompt_bytes);
+}
+
+base::result<std::string> file_argument(const std::string& path)
+{
+    if (path == "-")
+        return read_bounded(STDIN_FILENO, "stdin", limits::import_bytes);
+    return read_file(path, limits::import_bytes);
 }
 
 done each_item(client& daemon, std::string path, query filter, std::int64_t limit,
