@@ -17,17 +17,6 @@ using json::object_writer;
 
 constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
 
-base::error invalid(std::string_view field, std::string_view reason)
-{
-    return {errc::invalid_field, "field \"" + std::string{field} + "\": " + std::string{reason}};
-}
-
-base::error translated(base::error from)
-{
-    const bool whole = field_named_in(from.text).empty();
-    return {whole ? errc::malformed : errc::invalid_field, std::move(from.text)};
-}
-
 // JSON on one line: outside of strings, where they are escaped, line ends are mere space.
 std::string on_one_line(std::string_view raw)
 {
@@ -38,9 +27,9 @@ std::string on_one_line(std::string_view raw)
 }
 
 // Reads fields of one object; after the first wrong one nothing counts.
-class fields {
+class record_fields {
 public:
-    explicit fields(object from) : from_(std::move(from)) {}
+    explicit record_fields(object from) : from_(std::move(from)) {}
 
     void only(std::initializer_list<std::string_view> names) { keep(from_.allow_only(names)); }
     std::string text(std::string_view name) { return take(from_.string(name)); }
@@ -95,7 +84,7 @@ private:
     std::optional<base::error> wrong_;
 };
 
-bool is_session_id(std::string_view id)
+bool is_whole_session_id(std::string_view id)
 {
     constexpr std::size_t chars = 12; // "s_" and ten
     return id.size() == chars && id.starts_with("s_") &&
@@ -104,7 +93,8 @@ bool is_session_id(std::string_view id)
 
 bool is_task_id(std::string_view id)
 {
-    return id.empty() || (id.starts_with("t_") && is_session_id("s_" + std::string{id.substr(2)}));
+    return id.empty() ||
+        (id.starts_with("t_") && is_whole_session_id("s_" + std::string{id.substr(2)}));
 }
 
 bool is_count(std::int64_t number)
@@ -112,7 +102,7 @@ bool is_count(std::int64_t number)
     return number >= 0;
 }
 
-base::result<export_record> read_head(fields record)
+base::result<export_record> read_head(record_fields record)
 {
     record.only({"record", "version", "session", "context_tokens"});
     export_head head;
@@ -124,7 +114,7 @@ base::result<export_record> read_head(fields record)
         return std::unexpected(translated(inner.error()));
     if (record.wrong())
         return record.give(std::move(head));
-    fields in{*inner};
+    record_fields in{*inner};
     in.only({"id", "state", "model", "workdir", "epoch", "messages", "usage", "cost_usd",
         "created_at", "updated_at"});
     auto read = session_from(inner->self());
@@ -132,7 +122,7 @@ base::result<export_record> read_head(fields record)
         return std::unexpected(translated(std::move(read.error())));
     head.session = std::move(*read);
     const auto& s = head.session;
-    if (!is_session_id(s.id.str()))
+    if (!is_whole_session_id(s.id.str()))
         in.complain("id", "must be a session's id");
     if (s.model.empty() || s.model.size() > limits::model_name_bytes)
         in.complain("model", "must be a model's name");
@@ -152,7 +142,7 @@ base::result<export_record> read_head(fields record)
 
 base::result<export_record> read_epoch(const object& inner)
 {
-    fields in{inner};
+    record_fields in{inner};
     in.only({"number", "model", "system", "tools", "first_seq"});
     export_epoch epoch;
     epoch.number = in.number("number", 1, limits::import_epochs);
@@ -165,7 +155,7 @@ base::result<export_record> read_epoch(const object& inner)
     return in.give(std::move(epoch));
 }
 
-base::result<export_record> read_message(fields record)
+base::result<export_record> read_message(record_fields record)
 {
     record.only({"record", "message", "answered", "end_epoch"});
     export_message out;
@@ -178,7 +168,7 @@ base::result<export_record> read_message(fields record)
         return std::unexpected(translated(inner.error()));
     if (record.wrong())
         return record.give(std::move(out));
-    fields in{*inner};
+    record_fields in{*inner};
     in.only({"seq", "role", "content", "epoch", "task_id", "created_at"});
     auto& m = out.message;
     m.seq = in.number("seq", 1, limits::import_messages);
@@ -198,7 +188,7 @@ base::result<export_record> read_message(fields record)
     return in.give(std::move(out));
 }
 
-base::result<export_record> read_end(fields in)
+base::result<export_record> read_end(record_fields in)
 {
     in.only({"record", "epochs", "messages"});
     export_end end;
@@ -254,11 +244,11 @@ base::result<export_record> read_export_line(std::string_view line)
     if (!kind)
         return std::unexpected(translated(kind.error()));
     if (*kind == "session")
-        return read_head(fields{*read});
+        return read_head(record_fields{*read});
     if (*kind == "message")
-        return read_message(fields{*read});
+        return read_message(record_fields{*read});
     if (*kind == "end")
-        return read_end(fields{*read});
+        return read_end(record_fields{*read});
     if (*kind != "epoch")
         return std::unexpected(invalid("record", "must be session, epoch, message or end"));
     if (auto known = read->allow_only({"record", "epoch"}); !known)

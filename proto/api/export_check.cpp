@@ -12,11 +12,6 @@ namespace {
 
 using json::value;
 
-base::error invalid(std::string_view field, std::string_view reason)
-{
-    return {errc::invalid_field, fmt::format("field \"{}\": {}", field, reason)};
-}
-
 std::unexpected<base::error> wrong(std::string_view field, std::string_view reason)
 {
     return std::unexpected(invalid(field, reason));

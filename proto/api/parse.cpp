@@ -26,18 +26,6 @@ base::error refuse(errc code, std::string_view field, std::string_view reason)
     return {code, fmt::format("field \"{}\": {}", field, reason)};
 }
 
-base::error invalid(std::string_view field, std::string_view reason)
-{
-    return refuse(errc::invalid_field, field, reason);
-}
-
-// The reader knows more kinds of wrong than the API has statuses.
-base::error translated(base::error from)
-{
-    const bool whole = field_named_in(from.text).empty();
-    return {whole ? errc::malformed : errc::invalid_field, std::move(from.text)};
-}
-
 // Reads fields of one body one after another; after the first wrong one nothing counts.
 class fields {
 public:
@@ -219,6 +207,17 @@ void read_bounds(fields& in, submit_request& what)
 }
 
 } // namespace
+
+base::error invalid(std::string_view field, std::string_view reason)
+{
+    return refuse(errc::invalid_field, field, reason);
+}
+
+base::error translated(base::error from)
+{
+    const bool whole = field_named_in(from.text).empty();
+    return {whole ? errc::malformed : errc::invalid_field, std::move(from.text)};
+}
 
 std::string_view error_text(errc value)
 {

@@ -31,6 +31,11 @@ enum class errc {
 // The NAME of a text that begins with `field "NAME": `; empty for another.
 [[nodiscard]] std::string_view field_named_in(std::string_view text);
 
+// What is wrong with a field: errc::invalid_field.
+[[nodiscard]] base::error invalid(std::string_view field, std::string_view reason);
+// An error of the JSON reader, which knows more kinds of wrong than the API has statuses.
+[[nodiscard]] base::error translated(base::error from);
+
 } // namespace agentd::proto::api
 
 AGENTD_ERROR_ENUM(agentd::proto::api)

@@ -13,7 +13,7 @@ using namespace agentd::testing;
 
 namespace {
 
-std::vector<std::string> lines_of(const std::string& text)
+std::vector<std::string> export_lines_of(const std::string& text)
 {
     std::vector<std::string> lines;
     for (std::size_t at = 0; at < text.size();) {
@@ -32,7 +32,7 @@ std::string joined(const std::vector<std::string>& lines)
     return text;
 }
 
-std::string replaced(std::string text, std::string_view what, std::string_view by)
+std::string edited(std::string text, std::string_view what, std::string_view by)
 {
     const auto at = text.find(what);
     REQUIRE_MESSAGE(at != std::string::npos, what << " is not in " << text);
@@ -81,7 +81,7 @@ TEST_CASE("export: what is imported is exported the same, and goes on with a new
     REQUIRE_MESSAGE(copied.status == 201, copied.body);
     const auto copy = std::string{js::parse(copied.body).at("id").as_string()};
     CHECK(copy != session);
-    CHECK(replaced(exported(w, copy), copy, session) == first);
+    CHECK(edited(exported(w, copy), copy, session) == first);
 
     // Where it was never used, it is kept: byte for byte the same.
     CHECK(w.stop_daemon(SIGTERM) == 0);
@@ -97,18 +97,18 @@ TEST_CASE("export: what is imported is exported the same, and goes on with a new
     CHECK_MESSAGE(task.code == 0, task.err);
     CHECK(task.out == "And here it goes on.\n");
     w.check_model_content();
-    CHECK(lines_of(exported(w, session)).size() == lines_of(first).size() + 2);
+    CHECK(export_lines_of(exported(w, session)).size() == export_lines_of(first).size() + 2);
 }
 
 TEST_CASE("import: calls without results get them, in a fresh folder if that is asked for")
 {
     world w{{.scenario = all_ways()}};
-    auto lines = lines_of(exported(w, worked_session(w)));
+    auto lines = export_lines_of(exported(w, worked_session(w)));
     // Until right behind the first reply, as if the export was made while its calls ran.
     lines.erase(lines.begin() + 4, lines.end() - 1);
-    lines[2] = replaced(lines[2], "work to take along", "work that was cut off");
-    lines.front() = replaced(lines.front(), "\"messages\":6", "\"messages\":2");
-    lines.back() = replaced(lines.back(), "\"messages\":6", "\"messages\":2");
+    lines[2] = edited(lines[2], "work to take along", "work that was cut off");
+    lines.front() = edited(lines.front(), "\"messages\":6", "\"messages\":2");
+    lines.back() = edited(lines.back(), "\"messages\":6", "\"messages\":2");
     const auto made = w.call("POST", "/v1/sessions/import?fresh=1", joined(lines));
     REQUIRE_MESSAGE(made.status == 201, made.body);
     const auto session = js::parse(made.body).as_object();
@@ -124,7 +124,7 @@ TEST_CASE("import: calls without results get them, in a fresh folder if that is 
 TEST_CASE("import: what is no whole export is refused by line and field, and leaves nothing")
 {
     world w{{.scenario = all_ways()}};
-    const auto good = lines_of(exported(w, worked_session(w)));
+    const auto good = export_lines_of(exported(w, worked_session(w)));
     REQUIRE(good.size() == 9); // session, epoch, 6 messages, end
     struct change {
         std::size_t line; // from 1; 0: beyond the last
@@ -155,7 +155,7 @@ TEST_CASE("import: what is no whole export is refused by line and field, and lea
         CAPTURE(line);
         CAPTURE(by);
         auto bad = good;
-        bad[line - 1] = replaced(bad[line - 1], what, by);
+        bad[line - 1] = edited(bad[line - 1], what, by);
         const auto reply = w.call("POST", "/v1/sessions/import", joined(bad));
         CHECK_MESSAGE(reply.status == status, reply.body);
         CHECK_MESSAGE(field_of(reply) == field, reply.body);

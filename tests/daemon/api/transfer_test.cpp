@@ -11,14 +11,14 @@ using testing::running_api;
 
 namespace {
 
-const std::string session_path{"/v1/sessions/s_abcdefghij"};
+const std::string exported_path{"/v1/sessions/s_abcdefghij"};
 
 } // namespace
 
 TEST_CASE("an export has the session, all its messages and a last line")
 {
     running_api api;
-    const auto answer = api.call("GET", session_path + "/export");
+    const auto answer = api.call("GET", exported_path + "/export");
     CHECK(answer.header("content-type") == "application/x-ndjson");
     std::size_t lines = 0;
     for (const char c : answer.body)
