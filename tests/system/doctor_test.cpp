@@ -157,11 +157,9 @@ std::vector<damage> of_killed_daemons()
         {"a log", [](const auto&) {}, "database.log", "ok", 0},
         {"no log", [](const auto& at) { fs::remove(at + "/agentd.db-wal"); }, "database.log",
             "error", 1},
-        {"half a log",
-            [](const auto& at) {
-                fs::resize_file(at + "/agentd.db-wal", fs::file_size(at + "/agentd.db-wal") / 2);
-            },
-            "database.log", "error", 1},
+        {"a log without its pages",
+            [](const auto& at) { fs::resize_file(at + "/agentd.db-wal", 99); }, "database.log",
+            "error", 1},
         {"a part of a page more",
             [](const auto& at) {
                 fs::resize_file(at + "/agentd.db-wal", fs::file_size(at + "/agentd.db-wal") + 99);
