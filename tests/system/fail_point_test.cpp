@@ -44,10 +44,10 @@ struct day {
     stubborn_client& client;
     world& w;
     std::string whole, never, haul, brief;
-    std::string imported;   // the session that a copy of the long haul's became
     std::string after_kill; // the point at which the daemon dies that is started after a SIGKILL
     bool told = false;      // the message was taken
     bool asks = false;      // a job waits for input until its time is over
+    std::string imported{}; // the session that a copy of the long haul's became
 
     std::string submit(const std::string& prompt, const std::string& key)
     {
