@@ -88,7 +88,6 @@ aio::awaitable<> open_work::work()
     }
     if (!loop_.is_over()) {
         co_await stop_running("agentd was stopped while this ran; it may have had effects");
-        co_await store_last_end();
         auto keep = [id = task_.shown.id, ms = elapsed().count()](store::connection& db) {
             store::tasks::set_elapsed(db, id, ms);
             store::tasks::set_at_work(db, id, false);
@@ -189,10 +188,7 @@ aio::awaitable<> open_work::obey(std::vector<action> actions)
 
 aio::awaitable<std::optional<event>> open_work::perform(action what)
 {
-    if (!std::holds_alternative<todo::ask>(what))
-        co_await store_last_end();
-    auto doing = std::visit([this](auto& chosen) { return run(std::move(chosen)); }, what);
-    co_return co_await std::move(doing);
+    return std::visit([this](auto& chosen) { return run(std::move(chosen)); }, what);
 }
 
 aio::awaitable<> open_work::take(incoming what)

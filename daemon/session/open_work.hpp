@@ -116,13 +116,8 @@ private:
     aio::awaitable<std::optional<event>> start_calls();
     aio::awaitable<> run_call(std::uint64_t step, std::size_t number);
     aio::awaitable<tools::answer> answer_to(std::size_t number);
-    // The end of a call: stored at once or, when it was the last one, kept for the next turn.
     aio::awaitable<> finish_call(
         std::size_t number, tools::answer answer, std::chrono::milliseconds wall);
-    [[nodiscard]] bool others_are_finished(std::size_t number) const;
-    // Of the end that waits for a turn, when something else comes first.
-    aio::awaitable<> store_last_end();
-    aio::awaitable<> store_end(steps::call_end end);
     // Answers every call that has none, without running it.
     aio::awaitable<> refuse_open_calls(std::string reason);
     void collect_results();
@@ -173,10 +168,9 @@ private:
     };
     std::vector<call_in_work> calls_;
     std::optional<tools::call_plan> plan_;
-    std::vector<std::size_t> startable_;      // stored as started, not yet running
-    std::optional<steps::call_end> last_end_; // of the last call; stored with the next turn
-    bool got_on_ = false;                     // all calls of the last reply have ended here
-    std::string stop_text_;                   // what a call that is being cancelled answers
+    std::vector<std::size_t> startable_; // stored as started, not yet running
+    bool got_on_ = false;                // all calls of the last reply have ended here
+    std::string stop_text_;              // what a call that is being cancelled answers
 
     // Last: their coroutines use all the others.
     aio::task asking_; // the model, for its window, or for a place

@@ -138,37 +138,10 @@ aio::awaitable<> open_work::finish_call(
     auto& row = calls_[number].row;
     row.text = std::move(answer.text);
     row.is_error = answer.is_error;
-    steps::call_end end{row, wall};
-    if (others_are_finished(number)) {
-        row.state = calls::state::finished;
-        last_end_ = std::move(end);
-        co_return;
-    }
-    co_await store_end(std::move(end));
-    row.state = calls::state::finished;
-}
-
-bool open_work::others_are_finished(std::size_t number) const
-{
-    for (std::size_t i = 0; i < calls_.size(); ++i)
-        if (i != number && calls_[i].row.state != calls::state::finished)
-            return false;
-    return true;
-}
-
-aio::awaitable<> open_work::store_end(steps::call_end end)
-{
-    auto finish = [task = task_, end = std::move(end)](
-                      store::connection& db) { steps::finish_call(db, task, end.call, end.wall); };
+    auto finish = [task = task_, row, wall](
+                      store::connection& db) { steps::finish_call(db, task, row, wall); };
     co_await commit(shared_, store::step::finish_call, std::move(finish));
-}
-
-aio::awaitable<> open_work::store_last_end()
-{
-    if (!last_end_)
-        co_return;
-    auto end = *std::exchange(last_end_, std::nullopt);
-    co_await store_end(std::move(end));
+    row.state = calls::state::finished;
 }
 
 aio::awaitable<> open_work::refuse_open_calls(std::string reason)

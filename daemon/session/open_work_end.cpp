@@ -131,7 +131,6 @@ aio::awaitable<std::optional<event>> open_work::run(todo::abort)
     const std::string reason =
         by_user ? "cancelled by the user" : "the task has ended: " + loop_.why().type;
     co_await stop_running(reason);
-    co_await store_last_end();
     if (!calls_.empty()) {
         co_await refuse_open_calls(reason);
         collect_results();

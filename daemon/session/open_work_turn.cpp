@@ -99,7 +99,6 @@ aio::awaitable<std::optional<event>> open_work::run(todo::ask how)
 {
     if (how.continuation || !is_window_guessed())
         co_return co_await compact_or_send(std::move(how));
-    co_await store_last_end();
     window_asked_ = true;
     due_ = std::move(how);
     asking_.start("context window", ask_for_window(++step_, history_.epoch().model));
@@ -108,10 +107,8 @@ aio::awaitable<std::optional<event>> open_work::run(todo::ask how)
 
 aio::awaitable<std::optional<event>> open_work::compact_or_send(todo::ask how)
 {
-    if (!how.continuation && compaction_needed() != context_window::need::nothing) {
-        co_await store_last_end();
+    if (!how.continuation && compaction_needed() != context_window::need::nothing)
         co_return co_await begin_compaction(std::move(how), std::nullopt);
-    }
     co_return co_await send(std::move(how));
 }
 
@@ -132,7 +129,6 @@ aio::awaitable<std::optional<event>> open_work::send(todo::ask how)
     start.pending = history_.pending();
     start.pending_seq = history_.pending_seq();
     start.got_on = got_on_;
-    start.ended = std::exchange(last_end_, std::nullopt);
     auto begin = [task = task_, start](
                      store::connection& db) { return steps::begin_turn(db, task, start); };
     const auto seq = co_await commit(shared_, store::step::begin_turn, std::move(begin));

@@ -14,7 +14,6 @@
 #include "store/sessions.hpp"
 #include "store/tasks.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -58,12 +57,6 @@ struct opened_task {
 
 // --- a turn
 
-// A call's end that its own step has not stored.
-struct call_end {
-    store::calls::row call;
-    std::chrono::milliseconds wall{0};
-};
-
 struct turn_start {
     base::task_id task;
     std::int64_t turn = 0;
@@ -71,7 +64,6 @@ struct turn_start {
     std::string pending;              // the user message's content; empty: a continuation
     std::int64_t pending_seq = 0;     // 0: it is stored now
     std::vector<std::int64_t> attach; // notifications that it carries from now on
-    std::optional<call_end> ended;    // of the last call before it
     bool got_on = false;              // all calls of the reply before it were run to their ends
 };
 // The seq of the user message.

@@ -47,8 +47,6 @@ void deliver(connection& db, const proto::api::task& task, std::int64_t message_
 std::int64_t begin_turn(connection& db, const store::tasks::row& task, const turn_start& what)
 {
     const auto& shown = task.shown;
-    if (what.ended)
-        finish_call(db, task, what.ended->call, what.ended->wall);
     auto seq = what.pending_seq;
     if (!what.pending.empty() && seq == 0) {
         store::messages::row row;
