@@ -132,9 +132,20 @@ base::error explained(const std::string& file, const base::error& why)
     if (!why.is(errc::corrupt))
         return why;
     return {errc::corrupt,
-        fmt::format("the database {} is damaged ({}): put a copy in its place or move it away, "
-                    "see STATE in agentd(8)",
+        fmt::format("the database {0} is damaged ({1}): move it away with {0}-wal and {0}-shm, and "
+                    "put a copy in its place if there is one; see STATE in agentd(8)",
             file, why.text)};
+}
+
+// SQLite would take a file that was cut to nothing for a new database, and empty the log that
+// stands beside it.
+bool is_cut_to_nothing(const std::string& file)
+{
+    std::error_code unknown;
+    if (std::filesystem::file_size(file, unknown) != 0 || unknown)
+        return false;
+    const auto log_bytes = std::filesystem::file_size(file + "-wal", unknown);
+    return (!unknown && log_bytes != 0) || newest_given(file + "-seq") != 0;
 }
 
 } // namespace
@@ -144,6 +155,8 @@ base::result<std::unique_ptr<store>> store::open(const std::string& folder, opti
     const auto file = folder + "/agentd.db";
     if (auto made = make_folder(folder); !made)
         return std::unexpected(std::move(made.error()));
+    if (is_cut_to_nothing(file))
+        return std::unexpected(explained(file, base::error{errc::corrupt, "it is empty"}));
     if (auto made = make_file(file, folder); !made)
         return std::unexpected(std::move(made.error()));
     std::error_code unknown;

@@ -113,6 +113,26 @@ TEST_CASE("damage: a database that was cut short is refused as damaged, and left
     CHECK(std::filesystem::file_size(file_of(folder)) == half);
 }
 
+TEST_CASE("damage: a database that was cut to nothing is no new one, and its log is left alone")
+{
+    const temp_folder folder;
+    const temp_folder copies;
+    {
+        test_store db{folder.state()};
+        fill(db, 3);
+        std::filesystem::copy(folder.state(), copies.state());
+    }
+    std::filesystem::resize_file(file_of(copies), 0);
+    const auto log_bytes = std::filesystem::file_size(file_of(copies) + "-wal");
+    REQUIRE(log_bytes != 0);
+    const auto opened = store::store::open(copies.state());
+    REQUIRE(!opened.has_value());
+    CHECK(opened.error().is(errc::corrupt));
+    CHECK(std::filesystem::file_size(file_of(copies) + "-wal") == log_bytes);
+    std::filesystem::remove(file_of(copies) + "-wal");
+    CHECK(!store::store::open(copies.state()).has_value()); // numbers were given from it
+}
+
 TEST_CASE("damage: pages of garbage fail the calls that meet them; the rest can be read")
 {
     const temp_folder folder;
