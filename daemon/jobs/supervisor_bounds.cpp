@@ -78,7 +78,8 @@ void supervisor::watch_use(job_state& state, tree& processes)
 }
 
 // The tree's CPU time grows by the number of processors at the most, the session's wall time by
-// the number of its commands: so long there is no look.
+// the number of its commands: so long there is no look. What the session's other commands have
+// used since they looked is not known: an account is asked once a second.
 base::mono_time supervisor::next_use_check(base::mono_time looking, microseconds cpu) const
 {
     auto next = base::mono_time::max();
@@ -92,11 +93,12 @@ base::mono_time supervisor::next_use_check(base::mono_time looking, microseconds
     if (most_.cpu.count() != 0)
         after((most_.cpu - cpu) / processors);
     if (account_ != nullptr && account_->bounds_cpu())
-        after(account_->cpu_left() / processors);
+        after(std::min<clock::duration>(account_->cpu_left() / processors, limits::use_check_most));
     if (account_ != nullptr && account_->bounds_wall())
-        after(account_->wall_left() /
-            static_cast<std::int64_t>(
-                shared_.settings.job_caps.per_session + limits::calls_at_once));
+        after(std::min<clock::duration>(account_->wall_left() /
+                static_cast<std::int64_t>(
+                    shared_.settings.job_caps.per_session + limits::calls_at_once),
+            limits::use_check_most));
     return next;
 }
 
