@@ -13,6 +13,8 @@
 #include "store/store.hpp"
 #include "store/transcripts.hpp"
 
+#include <fmt/format.h>
+
 namespace agentd::session {
 namespace {
 
@@ -131,6 +133,9 @@ aio::awaitable<base::result<proto::api::session>> core::import_session(
     if (draining_)
         co_return std::unexpected(base::error{errc::draining, "agentd is stopping"});
     const auto settings = shared_.now.get();
+    if (const auto kept = sessions_.load(); kept >= settings->sessions)
+        co_return std::unexpected(base::error{errc::too_many_sessions,
+            fmt::format("{} sessions are kept already: delete some", kept)});
     auto make = [folder = settings->workspaces] { return import_stage::make(folder); };
     auto made = co_await shared_.blocking.run(std::move(make));
     if (!made)
@@ -162,6 +167,7 @@ aio::awaitable<base::result<proto::api::session>> core::import_session(
     auto store = [what](store::connection& db) { return store_arrival(db, what); };
     auto stored = co_await shared_.db.write(
         store::step::import_session, store::durability::power_loss, std::move(store));
+    sessions_ += stored ? 1 : 0;
     if (!stored && place->made) {
         auto tidy = [path = place->path] { return remove_workdir(path); };
         const bool gone = co_await shared_.blocking.run(std::move(tidy));
