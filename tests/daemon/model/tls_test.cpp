@@ -46,8 +46,8 @@ TEST_CASE("case 70, by SSL_CERT_FILE; one that cannot be read is said to be so")
 TEST_CASE(
     "case 69 tls_bad_ca, tls_wrong_host, tls_expired: refused with the reason, nothing is sent")
 {
-    const certificate_wish fine;
-    const secured unknown{fine};
+    const certificate_wish usual;
+    const secured unknown{usual};
     auto with = unknown.options();
     with.ca_file.clear();
     auto got = ask(with);
