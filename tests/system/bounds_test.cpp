@@ -273,3 +273,34 @@ TEST_CASE("bounds: memory and processes, of a command and of a session")
         CHECK(w.log().find("jobs.session_processes is not enforced") != std::string::npos);
     }
 }
+
+TEST_CASE("bounds: output and logs of a session are one sum for all its jobs, after a restart, too")
+{
+    js::object repeats;
+    repeats["then"] = "repeat_last";
+    const auto writes = conversation("write",
+        {step({background("head -c 6000 /dev/zero | tr '\\0' x")}),
+            step({use("wait_background", {})}), step({say("Written.")}),
+            step({background("head -c 6000 /dev/zero | tr '\\0' y")}),
+            step({use("wait_background", {})}), step({say("Done.")}), step({background("true")}),
+            step({say("Done.")})},
+        std::move(repeats));
+    world w{{.scenario = scenario({writes}),
+        .config = "[jobs]\nsession_output_bytes = 11000\nsession_log_bytes = 8192\n"}};
+    const auto first = w.submit("write");
+    const auto ended = w.ended(first);
+    CHECK(text_of(job_of(w, first), "state") == "completed");
+    const auto id = text_of(job_of(w, first), "id");
+    CHECK(w.call("GET", "/v1/jobs/" + id + "/output").body.size() == 6000);
+    CHECK(w.stop_daemon(SIGTERM) == 0);
+    w.start_daemon();
+    const auto next = w.submit("go on", {{"session_id", ended.at("session_id")}});
+    CHECK(state_of(w.ended(next)) == "succeeded");
+    const auto job = job_of(w, next);
+    CHECK(text_of(job, "by") == "disk");
+    CHECK(job.at("output_bytes") == 5000);
+    CHECK(w.call("GET", "/v1/jobs/" + id + "/output").body.empty()); // dropped for the second one
+    const auto third = w.submit("go on", {{"session_id", ended.at("session_id")}});
+    CHECK(state_of(w.ended(third)) == "succeeded");
+    CHECK(w.json(200, "GET", "/v1/jobs?task_id=" + third).at("items").as_array().empty());
+}
