@@ -10,6 +10,9 @@ using namespace agentd::testing;
 
 namespace {
 
+// Ends when there is a file beside the daemon's HOME.
+constexpr std::string_view quick = "while [ ! -e ${HOME%/*}/now ]; do sleep 0.01; done; echo quick";
+
 void kill_and_start(world& w, int signal = SIGKILL)
 {
     static_cast<void>(w.stop_daemon(signal));
@@ -21,17 +24,19 @@ void kill_and_start(world& w, int signal = SIGKILL)
 TEST_CASE("resume: an element of another version's making stays; what came since is told next")
 {
     world w{{.scenario = scenario({interrupted("two jobs",
-                 {step({background("echo quick"), background("sleep 300")}),
+                 {step({background(quick), background("sleep 300")}),
                      step({bash("true")}, holding("go")), step({say("never")}, holding("ever")),
                      step({say("One told.")}, expects({"| quick"})),
                      step({say("Told.")}, expects({"lost: ", "sleep 300"}))})})}};
     const auto task = w.submit("two jobs");
+    w.await_model("held=go");
+    write_file(w.state_folder() + "/../now", "");
     w.await_event("notification.queued");
     w.release("go");
     w.await_model("held=ever");
     CHECK(w.stop_daemon(SIGKILL) == 128 + SIGKILL);
     // What is composed now is not what was sent.
-    change_state(w, "UPDATE jobs SET cpu_ms = cpu_ms + 5000 WHERE command = 'echo quick'");
+    change_state(w, "UPDATE jobs SET cpu_ms = cpu_ms + 5000 WHERE command LIKE '%echo quick'");
     w.start_daemon();
     CHECK_MESSAGE(w.ended(task).at("result") == "Told.", js::serialize(w.task(task)));
     const auto requests = w.requests();

@@ -39,10 +39,19 @@ std::string edited(std::string text, std::string_view what, std::string_view by)
     return text.replace(at, what.size(), by);
 }
 
-// One with a call, a job and its results behind it.
+// Beside the daemon's HOME; a job waits for it.
+std::string gate_of(world& w)
+{
+    return w.state_folder() + "/../go";
+}
+
+// One with a call, a job whose end is told after the second reply, and its results behind it.
 std::string worked_session(world& w)
 {
+    std::filesystem::remove(gate_of(w));
     const auto task = w.submit("work to take along");
+    w.await_event("task.waiting", task);
+    write_file(gate_of(w), "");
     return std::string{w.ended(task).at("session_id").as_string()};
 }
 
@@ -58,7 +67,8 @@ std::string all_ways()
     return scenario(
         {conversation("work to take along",
              {step({say("First."), use("bash", {{"command", "echo 'a\nb'"}}),
-                  background("echo from a job")}),
+                  background(
+                      "while [ ! -e ${HOME%/*}/go ]; do sleep 0.01; done; echo from a job")}),
                  step({say("I wait.")}), step({say("All done.")}),
                  step({say("And here it goes on.")}, expects({"go on with it"})),
                  step({say("And again.")})}),
