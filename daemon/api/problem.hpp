@@ -26,7 +26,6 @@ inline constexpr problem_type unknown_path{"unknown_path", 404, "There is no suc
 inline constexpr problem_type method_not_allowed{
     "method_not_allowed", 405, "The path has no such method"};
 inline constexpr problem_type internal{"internal", 500, "The daemon has failed"};
-inline constexpr problem_type not_implemented{"not_implemented", 501, "The call is not built yet"};
 inline constexpr problem_type draining{"draining", 503, "The daemon is stopping"};
 inline constexpr problem_type too_many_connections{
     "too_many_connections", 503, "Too many connections"};

@@ -244,6 +244,8 @@ TEST_CASE("api: full queues are 429 and say when to come again")
     CHECK(w.ended(w.submit("greet")).at("state").as_string() == "succeeded");
     auto another = w.connect();
     expect(another, {"POST", "/v1/tasks", 429, "too_many_sessions", R"({"prompt":"x"})"});
+    auto importer = w.connect();
+    expect(importer, {"POST", "/v1/sessions/import", 429, "too_many_sessions", "{}"});
 }
 
 TEST_CASE("api: texts beyond their bound are 413")
@@ -272,7 +274,7 @@ TEST_CASE("api: a daemon that stops takes nothing new and still shows and cancel
     std::string pid;
     while ((pid = read_file(w.workspace() + "/pid")).empty() || pid.back() != '\n')
         w.call("GET", "/v1/health");
-    auto client = w.connect(), follower = w.connect();
+    auto client = w.connect(), follower = w.connect(), importer = w.connect();
     REQUIRE(
         follower.open_stream("/v1/events?after=now&follow=1&types=daemon.stopping").status == 200);
     expect(client, {"GET", "/v1/health"});
@@ -283,6 +285,7 @@ TEST_CASE("api: a daemon that stops takes nothing new and still shows and cancel
     CHECK(!refused.header("Retry-After").empty());
     expect(client,
         {"POST", "/v1/tasks/" + task + "/messages", 503, "draining", json_text("text", "x")});
+    expect(importer, {"POST", "/v1/sessions/import", 503, "draining", "{}"});
     CHECK(js::parse(expect(client, {"GET", "/v1/health"}).body).at("status").as_string() ==
         "draining");
     expect(client, {"GET", "/v1/tasks/" + task});

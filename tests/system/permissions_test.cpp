@@ -173,6 +173,8 @@ TEST_CASE("permissions: with shared members work below the roots, and others sta
     const auto session = std::string{js::parse(fresh.body).at("session_id").as_string()};
     const auto place = js::parse(expect(member, {"GET", "/v1/sessions/" + session}).body);
     CHECK(place.at("workdir").as_string() == w.workspace() + "/" + session);
+    const auto lines = expect(member, {"GET", "/v1/sessions/" + session + "/export"}).body;
+    expect(member, {"POST", "/v1/sessions/import?workdir=/tmp", 403, "workspace_denied", lines});
     REQUIRE(::chmod(w.socket().c_str(), 0666) == 0);
     auto stranger = shared.client(other_uid, foreign_gid);
     expect(stranger, {"GET", "/v1/tasks", 403, "forbidden"});

@@ -1,5 +1,6 @@
 // Sessions out and in as JSON Lines: what comes back is what went out, goes on with a new task,
 // and what is no export leaves nothing behind.
+#include "base/import_limits.hpp"
 #include "tests/system/surface.hpp"
 
 #include <boost/json/parse.hpp>
@@ -183,6 +184,10 @@ TEST_CASE("import: what is no whole export is refused by line and field, and lea
     CHECK(field_of(w.call("POST", "/v1/sessions/import", joined(missing))) == "message.seq");
     CHECK(field_of(w.call("POST", "/v1/sessions/import?workdir=/no/such", joined(good))) ==
         "workdir");
+    const std::string line(agentd::limits::import_line_bytes + 1, 'x');
+    const auto long_one = w.call("POST", "/v1/sessions/import", line);
+    CHECK(long_one.status == 413);
+    CHECK(problem_of(long_one) == "too_large");
     const auto none = w.ctl({"import", "/dev/null"});
     CHECK(none.code == 2);
     CHECK(none.err.find("the last line is missing") != std::string::npos);
