@@ -184,12 +184,17 @@ TEST_CASE("import: what is no whole export is refused by line and field, and lea
     CHECK(field_of(w.call("POST", "/v1/sessions/import", joined(missing))) == "message.seq");
     CHECK(field_of(w.call("POST", "/v1/sessions/import?workdir=/no/such", joined(good))) ==
         "workdir");
-    const std::string line(agentd::limits::import_line_bytes + 1, 'x');
-    const auto long_one = w.call("POST", "/v1/sessions/import", line);
-    CHECK(long_one.status == 413);
-    CHECK(problem_of(long_one) == "too_large");
     const auto none = w.ctl({"import", "/dev/null"});
     CHECK(none.code == 2);
     CHECK(none.err.find("the last line is missing") != std::string::npos);
     CHECK(w.json(200, "GET", "/v1/sessions").at("items").as_array().size() == before);
+}
+
+TEST_CASE("import: a line beyond its bound is 413")
+{
+    world w{{.scenario = all_ways()}};
+    const std::string line(agentd::limits::import_line_bytes + 1, 'x');
+    const auto refused = w.call("POST", "/v1/sessions/import", line);
+    CHECK(refused.status == 413);
+    CHECK(problem_of(refused) == "too_large");
 }
