@@ -231,6 +231,8 @@ TEST_CASE("doctor: a daemon that is well gets an ok for each check, and exit cod
         CHECK_MESSAGE(told(all, check) == "ok", check);
     CHECK(told(all, "supervision") != "");
 
+    await_copied_log(w); // which nobody does again for the little that follows
+
     // The log is taken away under the daemon: the database is not read without it.
     const auto log = w.state_folder() + "/agentd.db-wal";
     fs::rename(log, log + ".away");
@@ -241,7 +243,6 @@ TEST_CASE("doctor: a daemon that is well gets an ok for each check, and exit cod
     CHECK(!fs::exists(log));
     fs::rename(log + ".away", log);
 
-    await_copied_log(w);
     w.kill_daemon();
     const auto dead = w.ctl({"doctor", "--state-dir", w.state_folder()});
     CHECK(dead.code == 3);
