@@ -114,6 +114,9 @@ aio::awaitable<base::result<side_output>> run_beside(
     if (!text)
         co_return std::unexpected(
             base::error{errc::daemon_error, argv[0] + " does not end: " + text.error().text});
+    if (text->size() >= most_output) // what it still has to say would keep it, and us
+        co_return std::unexpected(base::error{errc::daemon_error,
+            argv[0] + " says more than " + std::to_string(most_output) + " bytes"});
     side_output all;
     all.text = std::move(*text);
     all.exit_code = running.reap();

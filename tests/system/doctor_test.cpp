@@ -267,3 +267,15 @@ TEST_CASE("check-state: a folder that is not there, and a broken configuration, 
     CHECK(doctor.out.find("configuration: error: ") != std::string::npos);
     CHECK(doctor.out.find("key \"threads\"") != std::string::npos);
 }
+
+TEST_CASE("doctor: a program that never stops talking is ended, and said not to have told")
+{
+    const scratch_folder scratch;
+    const auto talker = scratch / "agentd";
+    write_file(talker, "#!/bin/sh\nexec yes\n");
+    REQUIRE(::chmod(talker.c_str(), 0700) == 0);
+    const auto doctor = run_program(
+        {agentctl_path, "--socket", scratch / "s", "doctor", "--agentd", talker}, scratch);
+    CHECK(doctor.code == 3);
+    CHECK(doctor.out.find(" says more than ") != std::string::npos);
+}
