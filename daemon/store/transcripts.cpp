@@ -1,5 +1,7 @@
 #include "store/transcripts.hpp"
 
+#include "store/messages.hpp"
+
 namespace agentd::store::transcripts {
 
 using proto::api::export_epoch;
@@ -43,15 +45,8 @@ std::vector<export_message> messages(connection& db, const base::session_id& id,
 
 void put(connection& db, const base::session_id& id, const export_epoch& what)
 {
-    db.prepare("INSERT INTO epochs (session, number, model, system, tools, first_seq) "
-               "VALUES (?,?,?,?,?,?)")
-        .bind(id.str())
-        .bind(what.number)
-        .bind(what.model)
-        .bind(what.system)
-        .bind(what.tools)
-        .bind(what.first_seq)
-        .run();
+    messages::insert_epoch(
+        db, id, {what.number, what.model, what.system, what.tools, what.first_seq});
 }
 
 void put(connection& db, const base::session_id& id, const export_message& what)
