@@ -27,7 +27,7 @@ constexpr std::uint64_t usual_seed = 20240607;
 constexpr int rounds_of_one_state = 100; // what the model remembers of requests is bounded
 constexpr int calls_of_one_round = 6;
 constexpr std::uint64_t most_events = 150; // in one life of the daemon
-// A life is shorter than session::suspect_pause: what this test does to the daemon, nobody would
+// A life is shorter than limits::suspect_pause: what this test does to the daemon, nobody would
 // hold against a task that is tried alone after it.
 constexpr std::chrono::milliseconds events_wait{400};
 
